@@ -1,0 +1,4 @@
+mod counted;
+mod noise;
+mod recorded;
+mod verdict;

@@ -1,0 +1,199 @@
+//! Whether a measurement says anything of the engine: looked at before any verdict.
+//!
+//! An invalid measurement is `Unknown` with its reason, adds no symptom and serves in no baseline. Only the engine's
+//! own word beats it: a death out of memory needs no samples.
+
+use super::{
+    baseline::Baseline,
+    figure::{answered, percent_of},
+    measurement::{DomainMeasurement, EngineFailure, EngineFailureClass},
+    reason::{AnalysisReason, Finding},
+    settings::{AnalysisSettings, ValidityLimits},
+    significance::median,
+};
+use crate::{prelude::*, value::Metric};
+
+/// Engine failures by what follows from them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineFaults {
+    /// Deaths out of memory, starts refused for memory, and OOM events that a report counted.
+    pub oom_events: u64,
+    /// Deaths and refusals to start for another stated reason.
+    pub crashes: u64,
+    /// Why the engine's behaviour can't be judged, if so.
+    pub unexplained: Option<Finding>,
+}
+
+/// Sorts the engine's failures. A fault of the infrastructure voids all others: what the engine did after it says
+/// nothing of its configuration.
+pub fn sort_engine_failures(domain: &DomainMeasurement) -> EngineFaults {
+    let failures = &domain.engine.failures;
+    let first = |class: EngineFailureClass| failures.iter().find(|failure| failure.class == class);
+    let finding = |reason, what: &str, failure: &EngineFailure| {
+        Some(Finding::of_domain(reason, &domain.name, format!("{what}: {}", describe(failure))))
+    };
+    if let Some(fault) = first(EngineFailureClass::Infrastructure) {
+        let unexplained = finding(AnalysisReason::InfrastructureFault, "fault of the infrastructure", fault);
+        return EngineFaults { unexplained, ..EngineFaults::default() };
+    }
+    let count = |classes: [EngineFailureClass; 2]| {
+        failures.iter().filter(|failure| classes.contains(&failure.class)).count() as u64
+    };
+    let started = domain.engine.became_ready == Some(true);
+    let unexplained = if let Some(failure) = first(EngineFailureClass::Timeout) {
+        finding(AnalysisReason::EngineTimedOut, "engine not ready or not ended in time", failure)
+    } else if let Some(failure) = first(EngineFailureClass::Unclassified) {
+        if started {
+            finding(AnalysisReason::EngineEndUnexplained, "engine ended after it was ready", failure)
+        } else {
+            finding(AnalysisReason::EngineStartUnexplained, "engine ended before it was ready", failure)
+        }
+    } else if failures.is_empty() && domain.engine.became_ready == Some(false) {
+        let message = "engine never became ready and left no word".to_owned();
+        Some(Finding::of_domain(AnalysisReason::EngineStartUnexplained, &domain.name, message))
+    } else {
+        None
+    };
+    EngineFaults {
+        oom_events: domain
+            .engine
+            .reported_oom_events
+            .saturating_add(count([EngineFailureClass::OutOfMemory, EngineFailureClass::StartRefusedForMemory])),
+        crashes: count([EngineFailureClass::Crash, EngineFailureClass::StartRefused]),
+        unexplained,
+    }
+}
+
+/// A failure in one phrase: exit code and the line that decided its class.
+pub fn describe(failure: &EngineFailure) -> String {
+    let code = failure.exit_code.map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"));
+    if failure.message.is_empty() { code } else { format!("{code}, {:?}", failure.message) }
+}
+
+/// Why the measurement itself can't be judged; empty where it can. Failed requests are looked at with the pass rate.
+pub fn check_measurement(
+    domain: &DomainMeasurement,
+    baseline: &Baseline<'_>,
+    settings: &AnalysisSettings,
+) -> Vec<Finding> {
+    let limits = &settings.validity;
+    if answered(domain.requests) == 0 {
+        let message = format!("none of {} requests or tests was answered", domain.requests.offered);
+        return vec![Finding::of_domain(AnalysisReason::NoData, &domain.name, message)];
+    }
+    [
+        check_samples(domain, limits),
+        check_sent(domain, limits),
+        check_schedule(domain, limits),
+        check_agreement(domain, baseline, settings),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn check_samples(domain: &DomainMeasurement, limits: &ValidityLimits) -> Option<Finding> {
+    let answered = answered(domain.requests);
+    (answered < limits.samples_min).then(|| {
+        let message = format!("{answered} requests or tests answered, at least {} needed", limits.samples_min);
+        Finding::of_domain(AnalysisReason::TooFewSamples, &domain.name, message)
+    })
+}
+
+fn check_sent(domain: &DomainMeasurement, limits: &ValidityLimits) -> Option<Finding> {
+    let unsent = domain.requests.offered.saturating_sub(answered(domain.requests));
+    let percent = percent_of(unsent, domain.requests.offered);
+    (percent > limits.unsent_requests_percent_max).then(|| {
+        let message = format!(
+            "{unsent} of {} requests were never sent ({percent:.1}%, limit {}%)",
+            domain.requests.offered, limits.unsent_requests_percent_max
+        );
+        Finding::of_domain(AnalysisReason::RequestsNotSent, &domain.name, message)
+    })
+}
+
+fn check_schedule(domain: &DomainMeasurement, limits: &ValidityLimits) -> Option<Finding> {
+    let pace = domain.client?;
+    let mean_latency = || domain.metrics.get(&Metric::EndToEndLatency).map(|summary| summary.mean);
+    let (interval, what) = match pace.arrival_interval_ms_mean {
+        Some(interval) => (interval, "mean interval between arrivals"),
+        None => (mean_latency()?, "mean latency"),
+    };
+    let percent = pace.schedule_delay_ms_mean / interval * 100.0;
+    (interval > 0.0 && percent > limits.schedule_delay_percent_max).then(|| {
+        let message = format!(
+            "the load client fell behind: mean delay {:.2} ms is {percent:.0}% of the {what} of {interval:.2} ms \
+             (limit {}%); delay p99 {:.2} ms",
+            pace.schedule_delay_ms_mean, limits.schedule_delay_percent_max, pace.schedule_delay_ms_p99
+        );
+        Finding::of_domain(AnalysisReason::ClientBehindSchedule, &domain.name, message)
+    })
+}
+
+/// One latency as the client and as the engine saw it, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct TwoViews {
+    client: f64,
+    engine: f64,
+}
+
+impl TwoViews {
+    /// Latencies on which client and engine are held against each other. Time per token is not: the client's mean over
+    /// requests and the engine's mean over tokens differ by definition.
+    pub(super) const METRICS: [Metric; 2] = [Metric::TimeToFirstToken, Metric::EndToEndLatency];
+
+    /// Both views of a metric, where both exist.
+    pub(super) fn of(domain: &DomainMeasurement, metric: Metric) -> Option<Self> {
+        let view = domain.engine_view?;
+        let engine = match metric {
+            Metric::TimeToFirstToken => view.time_to_first_token_ms_mean,
+            Metric::EndToEndLatency => view.end_to_end_latency_ms_mean,
+            _ => None,
+        }?;
+        let client = domain.metrics.get(&metric)?.mean;
+        (client > 0.0 && engine > 0.0).then_some(Self { client, engine })
+    }
+
+    /// What lies between the two: time in the client, and on its way to the engine.
+    fn between(self) -> f64 {
+        self.client - self.engine
+    }
+
+    /// How much the client added by itself to what is usual, in percent of the usual latency: the lesser of two
+    /// figures, which must both be weighty. The client's figure must have outgrown the engine's (else all became slower
+    /// together), and what lies between the two must have grown (else the engine became faster under an unchanged
+    /// client).
+    pub(super) fn client_added_percent(self, usual: &[Self]) -> f64 {
+        let median_of = |figure: fn(&Self) -> f64| median(&usual.iter().map(figure).collect::<Vec<_>>());
+        let outgrown = self.client / self.engine / median_of(|views| views.client / views.engine) - 1.0;
+        let added = (self.between() - median_of(|views| views.between())) / median_of(|views| views.client);
+        libm::fmin(outgrown, added) * 100.0
+    }
+}
+
+/// Holds client and engine against each other: against what is usual, or, while no baseline tells what is usual, alone.
+fn check_agreement(
+    domain: &DomainMeasurement,
+    baseline: &Baseline<'_>,
+    settings: &AnalysisSettings,
+) -> Option<Finding> {
+    let limits = &settings.validity;
+    TwoViews::METRICS.into_iter().find_map(|metric| {
+        let now = TwoViews::of(domain, metric)?;
+        let usual: Vec<TwoViews> = baseline.runs.iter().filter_map(|run| TwoViews::of(run.domain, metric)).collect();
+        let told = if usual.len() >= settings.minimum_runs {
+            let added = now.client_added_percent(&usual);
+            let limit = limits.client_added_percent_max;
+            (added > limit).then(|| format!("the client alone added {added:.0}% of the usual latency (limit {limit}%)"))
+        } else {
+            let share = now.engine / now.client * 100.0;
+            let least = limits.engine_share_percent_min;
+            (share < least).then(|| format!("the engine confirms {share:.0}% of it, at least {least}% needed"))
+        }?;
+        let message = format!("{metric}: client {:.1} ms, engine {:.1} ms; {told}", now.client, now.engine);
+        Some(Finding::of_domain(AnalysisReason::ClientEngineDisagree, &domain.name, message))
+    })
+}
+
+#[cfg(test)]
+mod tests;

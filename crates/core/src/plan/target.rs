@@ -1,0 +1,113 @@
+//! Intents that write to a target, and to the Git repository that stands behind one. These are the only objects that
+//! are not ours, so each intent carries every precondition that the write must test.
+
+use jiff::Timestamp;
+
+use super::{FieldChange, OwnObject};
+use crate::{
+    prelude::*,
+    value::{TargetReference, Uid},
+};
+
+/// Which target object is meant, at which version. The write tests both: a recreated target has another uid, a target
+/// that anybody touched has another resourceVersion.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetVersion {
+    /// Kind and name.
+    pub reference: TargetReference,
+    /// The uid that was observed.
+    pub uid: Uid,
+    /// The resourceVersion that was observed.
+    pub resource_version: String,
+}
+
+/// One JSON Patch on a target: tests on uid, resourceVersion, every old value and the old annotation, then all changes
+/// with the annotation. It lands whole or not at all, so the value and the mark of who put it there never part.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TargetWrite {
+    /// The object and its version.
+    pub target: TargetVersion,
+    /// The fields that change, in the order of the promotion.
+    pub changes: Vec<FieldChange>,
+    /// Uid in the promotion annotation that must stand there now; absent where there is none.
+    pub annotation_from: Option<Uid>,
+    /// Uid in the promotion annotation afterwards; absent removes it.
+    pub annotation_to: Option<Uid>,
+    /// Where the fact that this write rests on was remembered.
+    pub remembered: Remembered,
+}
+
+/// A write to one annotation of the target whose only purpose is to move its resourceVersion on, so that a patch sent
+/// before, by us or by a stale leader, fails its test for good.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TargetFence {
+    /// The object and its version: the one that the withdrawn patch was bound to.
+    pub target: TargetVersion,
+    /// The promotion that withdraws; its uid becomes the annotation's value.
+    pub promotion: Uid,
+}
+
+/// When the fact that a write rests on became durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Remembered {
+    /// By the `remember` of the same plan, which therefore must have one.
+    InThisPlan,
+    /// By an earlier plan; it was observed in the object.
+    Earlier,
+}
+
+/// One JSON Patch that takes one replica from the target for the time of a run and writes the give-back annotation with
+/// it. Tests uid, resourceVersion and `replicas`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReplicaBorrow {
+    /// The object and its version.
+    pub target: TargetVersion,
+    /// The run or the Escalation that borrows.
+    pub borrower: OwnObject,
+    /// `replicas` before.
+    pub from: i64,
+    /// `replicas` after.
+    pub to: i64,
+    /// Where the wish to give back was remembered.
+    pub remembered: Remembered,
+}
+
+/// One JSON Patch that gives the replica back and takes the annotation off. Tests uid, resourceVersion and that
+/// `replicas` is still what we set. Idempotent, so any replica of the operator may do it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReplicaReturn {
+    /// The object and its version.
+    pub target: TargetVersion,
+    /// Who borrowed.
+    pub borrower: OwnObject,
+    /// `replicas` as we set it; anything else is a conflict and stays.
+    pub from: i64,
+    /// `replicas` to give back.
+    pub to: i64,
+    /// When it was borrowed, for the record.
+    pub borrowed_at: Timestamp,
+}
+
+/// One pull request to open: one commit with exactly these changes on a branch whose name is a pure function of the
+/// promotion. When branch or request are already there, they are ours and nothing is done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PullRequestOpening {
+    /// The promotion that asks.
+    pub promotion: OwnObject,
+    /// The branch.
+    pub branch: String,
+    /// What the commit changes.
+    pub changes: Vec<FieldChange>,
+}
+
+/// One pull request of ours to close because its promotion ended before it was merged. One that people closed or merged
+/// meanwhile stays as they left it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PullRequestClosing {
+    /// The promotion that ends.
+    pub promotion: OwnObject,
+    /// The branch.
+    pub branch: String,
+    /// Why, for the closing comment.
+    pub note: String,
+}

@@ -1,0 +1,99 @@
+//! Why a promotion stands where it stands.
+
+crate::reasons! {
+    /// Why a promotion is in its phase: what it waits for, or what ended it.
+    pub enum PromotionReason {
+        /// It was just made and not looked at yet.
+        JustMade,
+        /// No TuningCanary is there that passed with these values on this target and template; nothing is applied without its evidence.
+        EvidenceMissing,
+        /// Argo CD, Flux or Helm manages the target and would put the old value back: use delivery Git, or set allowManaged.
+        TargetManaged,
+        /// The target's rollout is paused, so a change would not roll out: resume it.
+        RolloutPaused,
+        /// The target replaces pods only when they are deleted, so a change would not roll out: use RollingUpdate.
+        RolloutOnDelete,
+        /// The target's rollout is partitioned, so only some pods would get the change: set the partition to 0.
+        RolloutPartitioned,
+        /// The rollout needs one GPU more than the target holds and none was found: allow maxUnavailable 1, or free a GPU.
+        RolloutCannotSurge,
+        /// No replica would serve during the rollout: add replicas, or consent with allowDowntime.
+        RolloutInterrupts,
+        /// A person has to set spec.decision to Approved or Rejected.
+        AwaitingApproval,
+        /// The admission policy that guards approvals is not in force, so no approval can be trusted: install it, or use delivery Git.
+        ApprovalUnprotected,
+        /// The decision says Approved but not by whom; the admission policy would not have let that pass.
+        ApproverUnknown,
+        /// The pull request is open: merge it, or close it to reject the promotion.
+        AwaitingMerge,
+        /// The finalizer is put on first, so that nothing is applied that could not be taken back on deletion.
+        FinalizerMissing,
+        /// phaseloop is suspended for this target and begins nothing.
+        Suspended,
+        /// A replica of the target is borrowed and must be given back first.
+        TargetBorrowed,
+        /// The target is rolling out another change; ours waits until it is done.
+        TargetRollingOut,
+        /// No promotion window is open; the message says when the next one opens.
+        WindowClosed,
+        /// Every gate is open: the patch is being sent.
+        Patching,
+        /// A gate closed before the patch was answered: the patch is being made harmless.
+        Withdrawing,
+        /// The pull request is being opened.
+        OpeningPullRequest,
+        /// The pull request is merged; what syncs the repository has not brought the value to the target yet.
+        AwaitingSync,
+        /// The value is in the target; its rollout has not finished.
+        RollingOut,
+        /// The rollout has finished; the first valid run that starts after it and sees it from start to end decides.
+        AwaitingValidation,
+        /// The value is in the target, but somebody changed another part of the template: no run can be compared until that is undone.
+        TemplateChangedAfterApply,
+        /// A valid run after the rollout found the symptom gone and nothing else worse.
+        Improved,
+        /// A valid run after the rollout still found the symptom.
+        SymptomPersists,
+        /// A valid run after the rollout found something else worse.
+        SomethingElseWorse,
+        /// No run decided by the promotion's deadline.
+        ValidationDeadlinePassed,
+        /// Kubernetes reported that the rollout made no progress within its deadline.
+        RolloutStuck,
+        /// A new pod of the rollout crashed.
+        NewPodCrashed,
+        /// The rollout took longer than rolloutTimeout.
+        RolloutTimedOut,
+        /// The promotion was deleted before it was validated.
+        DeletionRequested,
+        /// A person decided Rejected.
+        DecisionRejected,
+        /// A person closed the pull request without merging it.
+        PullRequestClosed,
+        /// A person put the old value back in Git.
+        RevertedByHand,
+        /// The target is gone, and with it whatever was written to it.
+        TargetMissing,
+        /// The target was deleted and made again; the evidence speaks of the earlier one.
+        TargetReplaced,
+        /// The target was made again with our unvalidated value in it; a person has to decide whether it stays.
+        ReplacementCarriesValue,
+        /// The target's template is not the one that the canary was built from.
+        TemplateChanged,
+        /// Somebody changed a field that the promotion was to set.
+        OwnedFieldChanged,
+        /// Somebody changed the target while the patch was unanswered, so it is not known whether it ever landed.
+        TargetChangedWhileApplying,
+        /// The promoted values are those that stand there already.
+        NothingToChange,
+        /// Another promotion of the target is not finished and goes first.
+        AnotherPromotionFirst,
+        /// Too little time is left to roll out and be validated before the deadline.
+        TooLateToValidate,
+        /// Somebody changed a field after the promotion had set it; their value stays, and a person decides.
+        ValueOverwritten,
+        /// A person closed the pull request that would have put the old value back; the value stays, and a person decides.
+        RevertRefused,
+    }
+}

@@ -1,0 +1,132 @@
+//! Status of a Promotion.
+
+use jiff::Timestamp;
+use kube::KubeSchema;
+use phaseloop_core::value::Verdict;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{audit::TransitionHistory, condition::Condition, phase_run::status::MetricDelta, schema};
+
+/// How far a promotion is. Validated, RolledBack, Rejected, Superseded, Expired and Conflict are ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PromotionPhase {
+    /// Made; the state before is saved.
+    Staged,
+    /// Waits for a person.
+    AwaitingReview,
+    /// The change is being written.
+    Applying,
+    /// The change is rolled out and waits for the run that validates it.
+    Applied,
+    /// A later run has confirmed it: it stays.
+    Validated,
+    /// The state before is being restored.
+    RollingBack,
+    /// The state before is restored exactly.
+    RolledBack,
+    /// A person refused it.
+    Rejected,
+    /// The target was changed before it was applied.
+    Superseded,
+    /// Its time ran out before it was applied.
+    Expired,
+    /// Somebody else changed the promoted value: nothing is overwritten.
+    Conflict,
+}
+
+/// The pull request that carries the change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PullRequest {
+    /// Where it is.
+    #[schemars(length(max = 512))]
+    pub url: String,
+    /// Its number.
+    #[schemars(schema_with = "schema::count")]
+    pub number: i64,
+    /// Its branch.
+    #[schemars(schema_with = "schema::short_text")]
+    pub branch: String,
+    /// The commit that was made; left out until there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::digest")]
+    pub commit: Option<String>,
+}
+
+/// What the validating run found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Validation {
+    /// Name of the PhaseRun.
+    #[schemars(schema_with = "schema::object_name")]
+    pub phase_run: String,
+    /// Uid of the PhaseRun.
+    #[schemars(schema_with = "schema::uid")]
+    pub phase_run_uid: String,
+    /// Its verdict.
+    #[schemars(schema_with = "schema::verdict")]
+    pub verdict: Verdict,
+    /// How each metric of the domain moved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["metric".into()]))]
+    pub deltas: Vec<MetricDelta>,
+}
+
+/// One line per column, for `kubectl get`. Written for people; nothing reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotionSummary {
+    /// The change, as `0.92 -> 0.75`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::short_text")]
+    pub change: Option<String>,
+    /// The way, as `Patch` or `Git #1207`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::short_text")]
+    pub delivery: Option<String>,
+}
+
+/// How far a promotion is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotionStatus {
+    /// The `metadata.generation` this status was written for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub observed_generation: Option<i64>,
+    /// How far it is: a report, never the operator's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<PromotionPhase>,
+    /// The pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<PullRequest>,
+    /// When the change was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_at: Option<Timestamp>,
+    /// When every new pod was ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_out_at: Option<Timestamp>,
+    /// Hash of the target's pod template with the change: the validating run must see it at its start and at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::digest")]
+    pub promoted_template_hash: Option<String>,
+    /// What the validating run found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+    /// When the state before was restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_at: Option<Timestamp>,
+    /// One line per column for `kubectl get`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<PromotionSummary>,
+    /// Ready, Reconciling, Stalled, Approved, RolledOut, Validated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// Chain of transitions, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<TransitionHistory>,
+}

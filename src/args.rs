@@ -1,0 +1,176 @@
+//! The command line: the only place that reads it. Everything behind it gets a validated value.
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::exit::Exit;
+
+/// Keeps vLLM inference healthy: finds a regression, counts it until it is a pattern, tunes in isolation, promotes, validates.
+#[derive(Debug, Parser)]
+#[command(
+    name = "phaseloop",
+    version,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, or healthy; 1 degraded; 3 unknown, or an error; 64 wrong usage."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take recorded nights through the whole decision and tell what the loop would have done, and why
+    #[command(after_long_help = REPLAY_HELP)]
+    Replay(ReplayArguments),
+    /// Judge one run against the runs before it; the verdict is the exit code
+    #[command(after_long_help = ANALYZE_HELP)]
+    Analyze(AnalyzeArguments),
+    /// Print the CustomResourceDefinitions
+    #[command(after_long_help = CRDS_HELP)]
+    Crds(CrdsArguments),
+}
+
+/// `phaseloop replay`.
+#[derive(Debug, clap::Args)]
+pub struct ReplayArguments {
+    /// Folder of recorded nights; the order of names is the order of nights
+    #[arg(long, value_name = "DIR")]
+    pub runs: PathBuf,
+    /// YAML file with one Escalation, and if you like a PhaseSchedule and the ConfigMap phaseloop-policy
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: OutputFormat,
+    /// Print every metric and every gate of every night
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// `phaseloop analyze`.
+#[derive(Debug, clap::Args)]
+pub struct AnalyzeArguments {
+    /// Measurements in the order of time: the last run is judged, those before it are its history
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// YAML file with a PhaseSchedule, for thresholds and significance other than the defaults
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
+/// `phaseloop crds`.
+#[derive(Debug, clap::Args)]
+pub struct CrdsArguments {
+    /// Print only this kind, as in `Escalation`
+    #[arg(value_name = "KIND")]
+    pub kind: Option<String>,
+}
+
+/// How a command prints what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// The command line asked for nothing that can be run: a wrong flag, or `--help`.
+#[derive(Debug)]
+pub struct Refusal(clap::Error);
+
+impl Refusal {
+    /// Prints the message, or the help that was asked for.
+    pub fn print(self) -> ExitCode {
+        let exit = if self.0.use_stderr() { Exit::Usage } else { Exit::Success };
+        match self.0.print() {
+            Ok(()) => exit.into(),
+            Err(_closed_output) => Exit::UnknownOrError.into(),
+        }
+    }
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// [`Refusal`] for a line that names no command, or names one wrongly, and for `--help` and `--version`.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Refusal> {
+    Arguments::try_parse_from(words).map(|arguments| arguments.command).map_err(Refusal)
+}
+
+const REPLAY_HELP: &str = "\
+What a folder may hold, by name; NIGHT is any stem, and one night may have several files:
+  NIGHT.bench.json    result of `vllm bench serve --save-result --save-detailed`
+  NIGHT.engine.json   what the engine said of itself: args, ready_seconds, exit_code, server_..._mean_ms, preemptions
+  NIGHT.log           the engine's output: tells why it refused or died
+  NIGHT.jsonl         PHASE report, one JSON object per test
+Run k in the order of names is night k of the schedule. Other files are named and left alone.
+
+Without --policy: threshold 3, schedule `0 3 * * *` in Etc/UTC, every other value at its default.
+
+Examples:
+  phaseloop replay --runs examples/recorded-nights
+  phaseloop replay --runs examples/recorded-nights --policy manifests/samples/escalation-small.yaml
+  phaseloop replay --runs nights/ --output json | jq '.nights[] | {run, verdict, reasons}'";
+
+const ANALYZE_HELP: &str = "\
+Formats: results of `vllm bench serve --save-result` (NIGHT.bench.json), and PHASE reports (NIGHT.jsonl: one JSON
+object per test with domain, test_id, status pass|fail|flake|skip, latency_ms, throughput, oom_events).
+NIGHT.engine.json and NIGHT.log beside a file belong to the same run and are read with it.
+
+Exit codes: 0 healthy, 1 degraded, 3 unknown or error, 64 wrong usage.
+
+Examples:
+  phaseloop analyze nights/night0?.bench.json tonight.bench.json
+  phaseloop analyze report.jsonl --output json";
+
+const CRDS_HELP: &str = "\
+Examples:
+  phaseloop crds | kubectl apply --server-side -f -
+  phaseloop crds Escalation";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse_line(line: &str) -> Result<Command, Refusal> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_misspelt_flag_is_refused_as_wrong_usage() {
+        let refusal = parse_line("phaseloop replay --run x").unwrap_err();
+        assert!(refusal.0.to_string().contains("--runs"), "{}", refusal.0);
+        assert_eq!(refusal.print(), Exit::Usage.into());
+    }
+
+    #[test]
+    fn help_is_no_error() {
+        assert_eq!(parse_line("phaseloop replay --help").unwrap_err().print(), Exit::Success.into());
+        assert_eq!(parse_line("phaseloop --version").unwrap_err().print(), Exit::Success.into());
+    }
+
+    #[test]
+    fn a_line_without_a_command_is_wrong_usage() {
+        assert_eq!(parse_line("phaseloop").unwrap_err().print(), Exit::Usage.into());
+        assert_eq!(parse_line("phaseloop analyze").unwrap_err().print(), Exit::Usage.into());
+    }
+}

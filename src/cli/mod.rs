@@ -1,0 +1,38 @@
+//! The commands, one file each.
+//!
+//! **What lives here**: reading what a command is given, calling the library, printing the answer, the exit code.
+//!
+//! **What must not**: decisions, and knowledge of the formats that are read.
+
+mod analyze;
+mod crds;
+mod output;
+mod policy_file;
+mod replay;
+mod text;
+
+use std::{io, process::ExitCode};
+
+use crate::{args::Command, exit::Exit};
+
+/// Runs a command and says how it ended. Answers go to standard output, errors to standard error.
+pub fn run(command: &Command) -> ExitCode {
+    let outcome = match command {
+        Command::Replay(arguments) => replay::run(arguments),
+        Command::Analyze(arguments) => analyze::run(arguments),
+        Command::Crds(arguments) => crds::run(arguments),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        // Whoever read the answer has seen enough of it (`phaseloop crds | head`).
+        Err(error) if is_closed_pipe(&error) => Exit::Success.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Exit::UnknownOrError.into()
+        }
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,18 @@
+//! Answers as text for people: short lines with the figure, the limit, and what happens next.
+//!
+//! **What lives here**: layout. **What must not**: words that a decision should have said itself.
+
+mod figure;
+mod judgement;
+mod replay;
+
+pub(super) use judgement::judgement_text;
+pub(super) use replay::replay_text;
+
+use std::fmt::Write as _;
+
+/// A line at the end of a text.
+fn line(text: &mut String, line: &str) {
+    // Writing to a String can't fail.
+    let _ = writeln!(text, "{}", line.trim_end());
+}

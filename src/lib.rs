@@ -1,0 +1,12 @@
+//! phaseloop: wire types and shell. What is decided lives in `phaseloop_core`; here is what reads, prints and acts.
+
+pub mod administrator;
+pub mod api;
+pub mod args;
+pub mod cli;
+pub mod exit;
+pub mod recording;
+pub mod replay;
+pub mod structural;
+pub mod validate;
+pub mod yaml;

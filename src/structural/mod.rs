@@ -1,0 +1,106 @@
+//! Structural schemas as the API server applies them: unknown fields, nulls, defaults, validation.
+//!
+//! **What lives here**: a checker for the part of JSON Schema that our CustomResourceDefinitions use, so that a file is
+//! refused here for what the API server would refuse it for, with the place and the nearest name.
+//!
+//! **What must not**: CEL (the API server evaluates it, and tests do), knowledge of a kind.
+
+mod admission;
+mod check;
+
+pub use admission::admit;
+pub use check::KNOWN_KEYWORDS;
+
+use serde_json::{Map, Value};
+
+/// Why a value does not fit a schema: the reasons that the API server gives in `details.causes[].reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum FaultCause {
+    /// The schema has no such field. The API server says so in strict mode, and drops the field else.
+    UnknownField,
+    /// A field that must be there is not.
+    FieldValueRequired,
+    /// A value of another type.
+    FieldValueTypeInvalid,
+    /// A value that is none of those named.
+    FieldValueNotSupported,
+    /// A text that is too long.
+    FieldValueTooLong,
+    /// Too many elements.
+    FieldValueTooMany,
+    /// An element that is there twice.
+    FieldValueDuplicate,
+    /// A value outside its bounds, or of another form.
+    FieldValueInvalid,
+}
+
+/// One place where a value does not fit its schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaFault {
+    /// Path of the field.
+    pub path: String,
+    /// Why, as the API server classes it.
+    pub cause: FaultCause,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it, where there is something to say.
+    pub remedy: Option<String>,
+}
+
+/// A node of a schema.
+#[derive(Debug, Clone, Copy)]
+struct SchemaNode<'a>(&'a Map<String, Value>);
+
+impl<'a> SchemaNode<'a> {
+    fn of(schema: &'a Value) -> Option<Self> {
+        schema.as_object().map(SchemaNode)
+    }
+
+    fn keyword(self, keyword: &str) -> Option<&'a Value> {
+        self.0.get(keyword)
+    }
+
+    fn text(self, keyword: &str) -> Option<&'a str> {
+        self.keyword(keyword)?.as_str()
+    }
+
+    /// A bound. Generated schemas write whole bounds as floating-point numbers.
+    fn bound(self, keyword: &str) -> Option<f64> {
+        self.keyword(keyword)?.as_f64()
+    }
+
+    fn properties(self) -> impl Iterator<Item = (&'a String, SchemaNode<'a>)> {
+        let properties = self.keyword("properties").and_then(Value::as_object);
+        properties.into_iter().flatten().filter_map(|(name, schema)| Some((name, SchemaNode::of(schema)?)))
+    }
+
+    fn property(self, name: &str) -> Option<SchemaNode<'a>> {
+        SchemaNode::of(self.keyword("properties")?.get(name)?)
+    }
+
+    fn items(self) -> Option<SchemaNode<'a>> {
+        SchemaNode::of(self.keyword("items")?)
+    }
+
+    fn additional_properties(self) -> Option<SchemaNode<'a>> {
+        SchemaNode::of(self.keyword("additionalProperties")?)
+    }
+
+    fn keeps_unknown_fields(self) -> bool {
+        self.keyword("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true))
+    }
+
+    /// The schema of a field of a map or an object.
+    fn field(self, name: &str) -> Option<SchemaNode<'a>> {
+        self.property(name).or_else(|| self.additional_properties())
+    }
+}
+
+/// The defaults of a schema for an absent object: what the API server would store for `{}`.
+pub fn defaults_of(schema: &Value) -> Value {
+    let mut value = Value::Object(Map::new());
+    if let Some(schema) = SchemaNode::of(schema) {
+        admission::apply_defaults(&mut value, schema);
+    }
+    value
+}
