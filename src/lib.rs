@@ -4,6 +4,8 @@ pub mod administrator;
 pub mod api;
 pub mod args;
 pub mod cli;
+pub mod cluster;
+pub mod controllers;
 pub mod exit;
 pub mod recording;
 pub mod replay;

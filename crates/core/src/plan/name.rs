@@ -53,6 +53,13 @@ pub fn test_pod_name(owner_name: &str, owner_uid: &Uid, part: &str) -> String {
     with_tail(&format!("{owner_name}-{part}"), &digest, LABEL_LENGTH_MAX)
 }
 
+/// An event about an object: made of what is told, so that telling the same thing twice collides with itself.
+pub fn event_name(object_name: &str, object_uid: &Uid, told: &[&str]) -> String {
+    let identity: Vec<&str> =
+        ["Event", object_name, object_uid.as_str()].into_iter().chain(told.iter().copied()).collect();
+    with_tail(object_name, &short_digest(&identity), LABEL_LENGTH_MAX)
+}
+
 /// The branch of a promotion's pull request: `phaseloop/<namespace>/<promotion>-<digest>`. The uid is part of it, because
 /// several clusters may deliver to one repository.
 pub fn branch_name(namespace: &str, promotion_name: &str, promotion_uid: &Uid) -> String {

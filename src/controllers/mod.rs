@@ -1,0 +1,24 @@
+//! The operator's reconciling: one driver for all kinds, and one folder per kind with the same file names.
+//!
+//! **What lives here**: the driver (observe, validate, decide, execute, report), what it needs of a kind ([`Kind`]), how
+//! a status is sealed before it is written, events, backing off, who is woken by which change; and per kind: what is read
+//! (`observe`), what the core makes of it (`validate`, `decide`), the objects that follow (`build`), and the status.
+//!
+//! **What must not**: a second way to the API server (`cluster` has it), decisions that are no mapping to and from the
+//! core, and anything that knows whether the cluster is real.
+
+pub mod backoff;
+pub mod context;
+pub mod driver;
+pub mod kind;
+pub mod notice;
+pub mod phase_run;
+pub mod report;
+pub mod wake;
+
+pub use backoff::Backoff;
+pub use context::{Context, Leadership, ObjectKey, OperatorSettings};
+pub use driver::{ReconcileError, reconcile};
+pub use kind::{Kind, KindStatus};
+pub use report::{Report, condition, seal};
+pub use wake::{Woken, woken_by};
