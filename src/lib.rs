@@ -7,6 +7,7 @@ pub mod cli;
 pub mod cluster;
 pub mod controllers;
 pub mod exit;
+pub mod operator;
 pub mod recording;
 pub mod replay;
 pub mod structural;

@@ -32,6 +32,63 @@ pub struct ChangedObject<'a> {
     pub label: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// Types whose changes can wake a kind: what a controller of that kind watches besides its own objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Waker {
+    /// PhaseSchedules.
+    PhaseSchedule,
+    /// PhaseRuns.
+    PhaseRun,
+    /// Escalations.
+    Escalation,
+    /// TuningCanaries.
+    TuningCanary,
+    /// Promotions.
+    Promotion,
+    /// Pods that phaseloop made.
+    TestPod,
+    /// Deployments.
+    Deployment,
+    /// StatefulSets.
+    StatefulSet,
+    /// The ConfigMap of the administrator's policy.
+    AdministratorPolicy,
+}
+
+impl Waker {
+    /// Every waker.
+    pub const ALL: [Self; 9] = [
+        Self::PhaseSchedule,
+        Self::PhaseRun,
+        Self::Escalation,
+        Self::TuningCanary,
+        Self::Promotion,
+        Self::TestPod,
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::AdministratorPolicy,
+    ];
+}
+
+/// What wakes a kind, as [`woken_by`] has it.
+pub const fn wakers_of(kind: OwnKind) -> &'static [Waker] {
+    match kind {
+        OwnKind::PhaseSchedule => &[Waker::PhaseRun],
+        OwnKind::PhaseRun => &[Waker::PhaseRun, Waker::TestPod, Waker::AdministratorPolicy],
+        OwnKind::Escalation => &[
+            Waker::PhaseSchedule,
+            Waker::PhaseRun,
+            Waker::TuningCanary,
+            Waker::Promotion,
+            Waker::Deployment,
+            Waker::StatefulSet,
+            Waker::AdministratorPolicy,
+        ],
+        OwnKind::TuningCanary => &[Waker::Escalation, Waker::TestPod],
+        OwnKind::Promotion => &[Waker::PhaseRun, Waker::Promotion, Waker::Deployment, Waker::StatefulSet],
+    }
+}
+
 /// Who is looked at again after this change. An object of ours is always looked at itself.
 pub fn woken_by(changed: &ChangedObject<'_>) -> Vec<Woken> {
     let all = |kind| Woken::All(kind, changed.namespace.to_owned());
@@ -99,6 +156,29 @@ mod tests {
             Woken::All(OwnKind::Promotion, "chat".to_owned()),
         ] {
             assert!(woken.contains(&expected), "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_kind_watches_exactly_what_can_wake_it() {
+        let every_label = [LABEL_SCHEDULE, LABEL_PHASE_RUN, LABEL_ESCALATION, LABEL_CANARY].map(|label| (label, "x"));
+        for kind in OwnKind::ALL {
+            let wakes_it = |waker: &Waker| {
+                let (changed, name) = match waker {
+                    Waker::TestPod => ("Pod".to_owned(), "x"),
+                    Waker::AdministratorPolicy => ("ConfigMap".to_owned(), "phaseloop-policy"),
+                    other => (format!("{other:?}"), "x"),
+                };
+                let its_own = changed == kind.name();
+                woken(&changed, name, &every_label).into_iter().any(|woken| match woken {
+                    Woken::One(of, _) => of == kind && !its_own,
+                    Woken::All(of, _) => of == kind,
+                })
+            };
+            let wakers: Vec<Waker> = Waker::ALL.into_iter().filter(wakes_it).collect();
+            let mut watched = wakers_of(kind).to_vec();
+            watched.sort();
+            assert_eq!(watched, wakers, "{kind}");
         }
     }
 
