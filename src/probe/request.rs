@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use phaseloop_core::{
     analysis::probe::MESSAGE_BYTES_DEFAULT,
     policy::bound::{PHASE_ENGINE_RESTARTS_MAX, SERVING_WARMUP_DEFAULT},
+    value::digest::short_digest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,12 @@ pub struct ProbeRequest {
 impl ProbeRequest {
     /// The command's name.
     pub const COMMAND: &str = "probe";
+
+    /// Hash of the request schedule: probes with equal ones offer equal requests, which can be compared one by one.
+    pub fn schedule_hash(&self) -> String {
+        let load = (&self.workload, self.seed, self.warmup, self.measure);
+        short_digest(&["schedule", &serde_json::to_string(&load).unwrap_or_default()])
+    }
 
     /// The words after the program.
     pub fn words(&self) -> Vec<String> {

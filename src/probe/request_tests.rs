@@ -118,3 +118,18 @@ fn a_run_endures_three_deaths_of_the_engine_and_a_canary_none() {
     assert_eq!(ProbeMode::Phase.engine_restarts_max(), 3);
     assert_eq!(ProbeMode::Canary.engine_restarts_max(), 0);
 }
+
+#[test]
+fn requests_are_comparable_only_where_load_seed_and_times_are_equal() {
+    let hash = |change: fn(&mut ProbeRequest)| {
+        let mut changed = request();
+        change(&mut changed);
+        changed.schedule_hash()
+    };
+    let plain = request().schedule_hash();
+    assert_eq!(hash(|request| request.message_bytes = 9), plain);
+    assert_eq!(hash(|request| request.engine_url.clear()), plain);
+    assert_ne!(hash(|request| request.seed = 8), plain);
+    assert_ne!(hash(|request| request.workload.requests = 9), plain);
+    assert_ne!(hash(|request| request.measure = request.warmup), plain);
+}
