@@ -16,9 +16,11 @@ mod isolation;
 mod label;
 mod phase_pod;
 mod plan;
+pub mod reading;
 mod refusal;
 mod request;
 mod serving_replica;
+pub mod told;
 mod valid;
 
 pub use binding::place_of;
@@ -27,6 +29,7 @@ pub use digest::{slo_hash, template_hash, workload_hash};
 pub use engine::{configuration, engine_container, target_view};
 pub use label::{MESH_ANNOTATIONS, owner_reference, test_pod_labels};
 pub use plan::plan_test_pod;
+pub use reading::{NodeState, TestPodReading, read_test_pod};
 pub use refusal::{Refusal, RefusalReason};
 pub use request::{
     BoundParameter, ClaimFacts, GPUSharing, LABEL_GPU_SHARING, SHARED_GPU_LABELS, ServingLoad, TemplateFacts, TestKind,
