@@ -19,8 +19,8 @@ pub const GUARD_STOP_MARK: &str = "phaseloop guard: the engine was ended at its 
 /// What a guard is told: `phaseloop guard --not-after T --grace 5s --records DIR --message-bytes N -- COMMAND`.
 ///
 /// It refuses to begin, with `REFUSED_EXIT_CODE`, from `not_after` less two graces on. At `not_after` less one grace it
-/// sends SIGTERM, at `not_after` SIGKILL. Its termination message is the end of the engine's output in at most
-/// `message_bytes` bytes, whatever the exit code: vLLM ends with 0 after its engine process has died.
+/// sends SIGTERM, at `not_after` SIGKILL. Its termination message, at Kubernetes' default path, is the end of the engine's
+/// output in at most `message_bytes` bytes, whatever the exit code: vLLM ends with 0 after its engine process has died.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GuardRequest {
     /// The instant by which every container of the pod must have ended.

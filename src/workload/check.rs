@@ -1,6 +1,6 @@
 //! What is refused of a template before a pod is built of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 
@@ -69,6 +69,23 @@ pub(super) fn check_names(spec: &PodSpec, test: &TestKind) -> Result<(), Refusal
         Some(path) => {
             refuse(RefusalReason::NameReserved, format!("something is mounted at {path}, where a test mounts"))
         }
+        None => Ok(()),
+    }
+}
+
+/// Checks that no selector which finds the target's own pods can find the test pod: they have no label in common.
+///
+/// # Errors
+/// They have one.
+pub(super) fn check_labels(
+    template: Option<&BTreeMap<String, String>>,
+    ours: &BTreeMap<String, String>,
+) -> Result<(), Refusal> {
+    match template.into_iter().flatten().find(|(key, value)| ours.get(*key) == Some(*value)) {
+        Some((key, value)) => refuse(
+            RefusalReason::LabelTaken,
+            format!("the template has the label {key}={value} of test pods; what selects by it would select both"),
+        ),
         None => Ok(()),
     }
 }

@@ -151,16 +151,24 @@ pub(super) fn engine_url(engine: &Container, policy: Option<&AdministratorPolicy
         let ports = engine.ports.as_deref().unwrap_or_default();
         if let [only] = ports { Some(only.container_port.to_string()) } else { None }
     });
+    let port = port.as_deref().unwrap_or(PORT_DEFAULT);
+    if port.parse::<u16>().is_err() {
+        return elsewhere(format!("the port {port}, which the template does not give as a number"));
+    }
     let encrypted = ["ssl-certfile", "ssl-keyfile"].iter().any(|flag| configuration.contains_key(*flag));
     let scheme = if encrypted { "https" } else { "http" };
-    Ok(format!("{scheme}://127.0.0.1:{}", port.as_deref().unwrap_or(PORT_DEFAULT)))
+    Ok(format!("{scheme}://127.0.0.1:{port}"))
 }
 
-/// The name by which the engine's model is asked for; absent where the template does not say it.
+/// The name by which the engine's model is asked for; absent where the template does not say it, or says it by a
+/// reference that only its own container can resolve.
 pub(super) fn served_model(engine: &Container, policy: Option<&AdministratorPolicy>) -> Option<String> {
     let configuration = stated_configuration(engine, policy);
     let served = configuration.get("served-model-name").and_then(|names| names.split_whitespace().next());
-    served.map(str::to_owned).or_else(|| configuration.get("model").cloned()).filter(|name| !name.is_empty())
+    served
+        .map(str::to_owned)
+        .or_else(|| configuration.get("model").cloned())
+        .filter(|name| !name.is_empty() && !name.contains("$("))
 }
 
 /// The key that the engine asks its clients for, from where its own container takes it; absent where it asks for none.

@@ -20,6 +20,7 @@ pub mod reading;
 mod refusal;
 mod request;
 mod serving_replica;
+mod table;
 pub mod told;
 mod valid;
 
@@ -35,4 +36,5 @@ pub use request::{
     BoundParameter, ClaimFacts, GPUSharing, LABEL_GPU_SHARING, SHARED_GPU_LABELS, ServingLoad, TemplateFacts, TestKind,
     TestPodRequest, TestPodSettings, TestPodTimes,
 };
+pub use table::{TEMPLATE_TABLE, TemplatePart, TemplateRow, Treatment, test_pod_markdown};
 pub use valid::ValidTestPod;

@@ -9,7 +9,7 @@ use phaseloop_core::plan::{name::test_pod_name, pod::TestPodPurpose};
 use super::{
     binding::{BoundTemplate, bind_parameters},
     build_test_pod,
-    check::{check_claims, check_gpus, check_images, check_names, check_pod, check_times},
+    check::{check_claims, check_gpus, check_images, check_labels, check_names, check_pod, check_times},
     contract::CANARY_PART,
     digest::spec_digest,
     engine::{engine_container, engine_key, engine_url, gpus_of, guarded_command, served_model},
@@ -48,7 +48,7 @@ pub fn plan_test_pod(
         }
         TestKind::Report => {
             let kept: Vec<&Container> = spec.init_containers.iter().flatten().chain(&spec.containers).collect();
-            let gpus = kept.iter().map(|container| gpus_of(container)).sum::<Result<u32, Refusal>>()?;
+            let gpus = spec.containers.iter().map(gpus_of).sum::<Result<u32, Refusal>>()?;
             (ValidTest::Report, kept, gpus)
         }
     };
@@ -66,6 +66,7 @@ pub fn plan_test_pod(
         (TestPodPurpose::Domain(name), ValidTest::Report) => (name.as_str(), None),
     };
     let labels = test_pod_labels(request);
+    check_labels(template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()), &labels)?;
     let mut valid = ValidTestPod {
         namespace: request.namespace.clone(),
         name: test_pod_name(&request.owner.name, &request.owner.uid, part),

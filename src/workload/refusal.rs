@@ -33,6 +33,8 @@ reasons! {
         ImageNotAllowed,
         /// A container or volume of the template has a name that is reserved for ours, or mounts at a path of ours.
         NameReserved,
+        /// The template carries a label of ours with the value that the test pod has: what selects by it would select both.
+        LabelTaken,
         /// The engine listens at one address of the pod or at a socket; the probe reaches it at the loopback address.
         EngineNotOnLoopback,
         /// A parameter can't be set in the template.

@@ -31,7 +31,7 @@ pub use self::{
 use super::{
     configuration,
     engine::gpus_of,
-    told::{containers_of, engine_of, probe_request, unguarded},
+    told::{engine_of, probe_request, unguarded},
 };
 use crate::probe::ProbeRequest;
 
@@ -110,7 +110,7 @@ pub fn read_test_pod(pod: &Pod, node: NodeState) -> TestPodReading {
     let engine = engine::read_engine(&statuses, &report, is_deleted || fault.is_some());
     let release = spend::release_of(pod, &statuses, node);
     let times = spend::times_of(pod, &statuses, release);
-    let gpus = containers_of(pod).filter_map(|container| gpus_of(container).ok()).sum();
+    let gpus = gpus_held(pod);
     let annotation = |key: &str| pod.metadata.annotations.as_ref().and_then(|map| map.get(key)).cloned();
     TestPodReading {
         name: pod.metadata.name.clone().unwrap_or_default(),
@@ -128,6 +128,15 @@ pub fn read_test_pod(pod: &Pod, node: NodeState) -> TestPodReading {
         report,
         gpus,
         fault,
+    }
+}
+
+/// GPUs of the engine; of every main container for a custom domain. Those of init containers are the same ones.
+fn gpus_held(pod: &Pod) -> u32 {
+    let count = |container| gpus_of(container).unwrap_or_default();
+    match engine_of(pod) {
+        Some(engine) => count(engine),
+        None => pod.spec.iter().flat_map(|spec| &spec.containers).map(count).sum(),
     }
 }
 
