@@ -62,6 +62,11 @@ fn the_committed_reference_of_the_reasons_is_that_of_the_code() {
 }
 
 #[test]
+fn the_committed_reference_of_test_pods_is_that_of_the_table() {
+    same_as_committed("docs/reference/test-pod.md", &phaseloop::workload::test_pod_markdown());
+}
+
+#[test]
 fn every_enum_of_reasons_is_in_the_reference() {
     let mut declared = Vec::new();
     let mut folders = vec![repository("crates/core/src")];
