@@ -1,5 +1,9 @@
 //! A whole cluster in memory, in which the real operator runs under a virtual clock.
 //!
-//! **What lives here**: the oracles that watch what happens. **What must not**: anything that the operator knows of.
+//! **What lives here**: the API server in memory, and the oracles that watch what happens.
+//!
+//! **What must not**: anything that the operator knows of. No branch on "simulation" is outside this folder.
 
+pub mod api_server;
 pub mod oracle;
+pub mod virtual_clock;
