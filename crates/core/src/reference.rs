@@ -1,7 +1,7 @@
 //! The reference of all reasons, as the Markdown that `docs/reference/reasons.md` holds.
 
 use crate::{
-    analysis::{baseline::LeftOutReason, reason::AnalysisReason, report::RejectionReason},
+    analysis::{baseline::LeftOutReason, probe::ProbeEnding, reason::AnalysisReason, report::RejectionReason},
     plan::pod::TestPodEnd,
     policy::{FindingReason, FlagReason, GateReason, StartReason},
     prelude::*,
@@ -28,6 +28,7 @@ pub struct ReasonGroup {
 pub const REASON_GROUPS: &[ReasonGroup] = &[
     group("Why a schedule starts a run, or does not", "ScheduleReason", ScheduleReason::ALL),
     group("Why a test pod is deleted", "TestPodEnd", TestPodEnd::ALL),
+    group("How a probe ended", "ProbeEnding", ProbeEnding::ALL),
     group("Why a row of a PHASE report does not count", "RejectionReason", RejectionReason::ALL),
     group("Why a run does not serve as baseline", "LeftOutReason", LeftOutReason::ALL),
     group("What a verdict rests on", "AnalysisReason", AnalysisReason::ALL),

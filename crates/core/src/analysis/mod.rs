@@ -21,6 +21,7 @@ pub mod history;
 pub mod judge;
 pub mod judgement;
 pub mod measurement;
+pub mod probe;
 pub mod reason;
 pub mod report;
 pub mod sample;

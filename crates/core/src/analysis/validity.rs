@@ -6,7 +6,7 @@
 use super::{
     baseline::Baseline,
     figure::{answered, percent_of},
-    measurement::{DomainMeasurement, EngineFailure, EngineFailureClass},
+    measurement::{ClientPace, DomainMeasurement, EngineFailure, EngineFailureClass},
     reason::{AnalysisReason, Finding},
     settings::{AnalysisSettings, ValidityLimits},
     significance::median,
@@ -112,15 +112,25 @@ fn check_sent(domain: &DomainMeasurement, limits: &ValidityLimits) -> Option<Fin
     })
 }
 
+/// Whether a load client kept its schedule; `None` where nobody can tell: a closed loop whose latency is not known.
+pub fn client_kept_up(pace: &ClientPace, latency_ms_mean: Option<f64>, limits: &ValidityLimits) -> Option<bool> {
+    let interval = pace.arrival_interval_ms_mean.or(latency_ms_mean)?;
+    Some(interval <= 0.0 || delay_percent(pace, interval) <= limits.schedule_delay_percent_max)
+}
+
+fn delay_percent(pace: &ClientPace, interval_ms: f64) -> f64 {
+    pace.schedule_delay_ms_mean / interval_ms * 100.0
+}
+
 fn check_schedule(domain: &DomainMeasurement, limits: &ValidityLimits) -> Option<Finding> {
     let pace = domain.client?;
-    let mean_latency = || domain.metrics.get(&Metric::EndToEndLatency).map(|summary| summary.mean);
+    let mean_latency = domain.metrics.get(&Metric::EndToEndLatency).map(|summary| summary.mean);
     let (interval, what) = match pace.arrival_interval_ms_mean {
         Some(interval) => (interval, "mean interval between arrivals"),
-        None => (mean_latency()?, "mean latency"),
+        None => (mean_latency?, "mean latency"),
     };
-    let percent = pace.schedule_delay_ms_mean / interval * 100.0;
-    (interval > 0.0 && percent > limits.schedule_delay_percent_max).then(|| {
+    (client_kept_up(&pace, mean_latency, limits) == Some(false)).then(|| {
+        let percent = delay_percent(&pace, interval);
         let message = format!(
             "the load client fell behind: mean delay {:.2} ms is {percent:.0}% of the {what} of {interval:.2} ms \
              (limit {}%); delay p99 {:.2} ms",

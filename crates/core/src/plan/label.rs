@@ -36,9 +36,13 @@ pub const ANNOTATION_GIVE_BACK: &str = "phaseloop.dev/give-back";
 pub const ANNOTATION_CONFIGURATION_HASH: &str = "phaseloop.dev/configuration-hash";
 /// Annotation on what we create: digest of its spec, by which a repeated create knows its own object.
 pub const ANNOTATION_SPEC_DIGEST: &str = "phaseloop.dev/spec-digest";
+/// Annotation on a test pod: name of the container that runs the engine. It keeps the name that it has in the target.
+pub const ANNOTATION_ENGINE_CONTAINER: &str = "phaseloop.dev/engine-container";
+/// Annotation on a test pod of a run: name of the domain that it tests.
+pub const ANNOTATION_DOMAIN: &str = "phaseloop.dev/domain";
 
 /// Every key that we write, for the reference and for policies that guard them.
-pub const KEYS: [&str; 13] = [
+pub const KEYS: [&str; 15] = [
     FINALIZER,
     LABEL_MANAGED_BY,
     LABEL_SCHEDULE,
@@ -52,6 +56,8 @@ pub const KEYS: [&str; 13] = [
     ANNOTATION_GIVE_BACK,
     ANNOTATION_CONFIGURATION_HASH,
     ANNOTATION_SPEC_DIGEST,
+    ANNOTATION_ENGINE_CONTAINER,
+    ANNOTATION_DOMAIN,
 ];
 
 #[cfg(test)]

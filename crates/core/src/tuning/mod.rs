@@ -34,7 +34,7 @@ pub mod winner;
 pub use actuator::{Actuator, ActuatorKind, Cause, Direction};
 pub use binding::{
     Binding, BindingChange, BindingError, ConfigMapFormat, ContainerView, EnvironmentVariable, Place, PreImage,
-    Reading, TargetView, read_parameter, restore_parameter, set_parameter,
+    Reading, TargetView, engine_arguments, read_parameter, restore_parameter, set_parameter,
 };
 pub use bounds::{AdminBounds, Bounds, bounds};
 pub use candidate::{

@@ -12,4 +12,4 @@ mod python_literal;
 mod start;
 
 pub use classify::classify_engine_end;
-pub use start::{EngineStart, effective_arguments, read_engine_start};
+pub use start::{EngineStart, effective_arguments, read_engine_start, without_secrets};

@@ -55,12 +55,18 @@ pub fn read_engine_start(output: &str) -> EngineStart {
 /// `true`, a list has commas between). Values of secrets are not kept. Empty where the line was not printed or not kept.
 pub fn effective_arguments(output: &str) -> BTreeMap<String, String> {
     let entries = output.split_once(ARGUMENTS_MARK).and_then(|(_, rest)| read_dictionary(rest)).unwrap_or_default();
-    let canonical = |(name, value): (String, String)| {
-        let name = ParameterName::new(&name).as_str().to_owned();
-        let is_secret = SECRET_ENDS.iter().any(|end| name.ends_with(end));
-        (name, if is_secret { REDACTED.to_owned() } else { value })
-    };
-    entries.into_iter().map(canonical).collect()
+    let canonical = |(name, value): (String, String)| (ParameterName::new(&name).as_str().to_owned(), value);
+    without_secrets(entries.into_iter().map(canonical).collect())
+}
+
+/// A configuration by canonical flag name as it may be shown: values of secrets are not kept.
+pub fn without_secrets(mut configuration: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for (name, value) in &mut configuration {
+        if SECRET_ENDS.iter().any(|end| name.ends_with(end)) {
+            REDACTED.clone_into(value);
+        }
+    }
+    configuration
 }
 
 /// Whether the output shows that the engine came as far as serving.

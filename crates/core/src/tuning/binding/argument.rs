@@ -129,6 +129,38 @@ pub(super) fn read(container: &ContainerView, flag: &ParameterName) -> Result<(O
     }
 }
 
+/// The words with which the engine is started.
+pub(super) fn engine_words(container: &ContainerView) -> Result<Vec<String>, BindingError> {
+    let all = all_of(container);
+    let words = match start_of(&all, &container.command) {
+        Start::ShellCommand(position) => shell::words(all.get(position).map(String::as_str).unwrap_or_default())?,
+        Start::Program | Start::Script(_) => all,
+    };
+    Ok(words.iter().map(|word| substituted(container, word)).collect())
+}
+
+/// A text with every `$(NAME)` replaced whose value is known; `$$(NAME)` is Kubernetes' way to write it unreplaced.
+fn substituted(container: &ContainerView, text: &str) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("$(") {
+        result.push_str(before);
+        let reference = after.split_once(')').filter(|_| !before.ends_with('$'));
+        let value = reference.and_then(|(name, _)| {
+            container.environment.iter().rfind(|variable| variable.name == name)?.value.as_deref()
+        });
+        rest = if let (Some(value), Some((_, behind))) = (value, reference) {
+            result.push_str(value);
+            behind
+        } else {
+            result.push_str("$(");
+            after
+        };
+    }
+    result.push_str(rest);
+    result
+}
+
 /// What Kubernetes makes of `$(NAME)`; other text stays as it is.
 fn resolved(container: &ContainerView, text: &str) -> Result<String, BindingError> {
     if !text.contains("$(") {

@@ -235,6 +235,15 @@ pub fn read_parameter(view: &TargetView, binding: &Binding) -> Result<Reading, B
     }
 }
 
+/// The words with which a container starts its engine: command and arguments, or the one command of a shell's command
+/// line. References to variables of the container are replaced where their value is known, as Kubernetes does.
+///
+/// # Errors
+/// A shell starts it by a command line that can't be read, or that starts no engine or several.
+pub fn engine_arguments(container: &ContainerView) -> Result<Vec<String>, BindingError> {
+    argument::engine_words(container)
+}
+
 /// Sets a value at a binding.
 ///
 /// # Errors

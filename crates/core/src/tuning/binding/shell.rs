@@ -96,6 +96,11 @@ fn splice(script: &str, (start, end): (usize, usize), text: &str) -> String {
     format!("{before}{text}{after}")
 }
 
+/// The words of the command that starts the engine.
+pub(super) fn words(script: &str) -> Result<Vec<String>, BindingError> {
+    Ok(engine_command(script)?.words.into_iter().map(|word| word.text).collect())
+}
+
 pub(super) fn read(script: &str, flag: &ParameterName) -> Result<Option<String>, BindingError> {
     let command = engine_command(script)?;
     deciding(&command, flag)?.map(|occurrence| argument::value_of(&occurrence, flag)).transpose()

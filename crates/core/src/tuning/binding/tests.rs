@@ -454,3 +454,25 @@ fn a_flag_that_is_never_tuned_is_refused_wherever_it_would_be_set() {
     let refusal = set_parameter(&view, &argument("max-num-seqs"), &ParameterValue::from("8")).map(|_| ());
     assert_ne!(refusal.map_err(|error| error.reason), Err(BindingReason::ForbiddenFlag));
 }
+
+#[test]
+fn the_words_of_an_engine_are_those_of_its_command_or_of_the_shells_one_command() {
+    let view = |command: &[&str], args: &[&str]| ContainerView {
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        args: args.iter().map(|word| (*word).to_owned()).collect(),
+        environment: vec![
+            EnvironmentVariable { name: "PORT".to_owned(), value: Some("8001".to_owned()) },
+            EnvironmentVariable { name: "KEY".to_owned(), value: None },
+        ],
+    };
+    for (command, args, expected) in [
+        (&["vllm", "serve"][..], &["m", "--port", "$(PORT)"][..], "vllm serve m --port 8001"),
+        (&[], &["--port=$(PORT)", "--api-key=$(KEY)"], "--port=8001 --api-key=$(KEY)"),
+        (&[], &["$$(PORT)", "$(PORT", "$(A)$(PORT)"], "$$(PORT) $(PORT $(A)8001"),
+        (&["sh", "-c"], &["sleep 1; exec vllm serve m --port 9 > log"], "exec vllm serve m --port 9"),
+    ] {
+        assert_eq!(engine_arguments(&view(command, args)).unwrap().join(" "), expected);
+    }
+    let unclear = engine_arguments(&view(&["sh", "-c", "true"], &[])).unwrap_err();
+    assert_eq!(unclear.reason, BindingReason::EngineCommandUnclear);
+}

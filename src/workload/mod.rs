@@ -1,0 +1,38 @@
+//! The pods in which engines are tested: bare pods, built from a target's own template.
+//!
+//! **What lives here**: what of a template is kept, replaced, dropped or refused, as one table; planning a test pod from
+//! it, building the pod, and reading a pod back: all pure functions.
+//!
+//! **What must not**: clients and clocks, when a pod may begin (`phaseloop_core::policy`), and any verdict on what it
+//! measured. What runs inside the pods is `probe`.
+
+mod binding;
+mod build;
+mod check;
+pub mod contract;
+mod digest;
+mod engine;
+mod isolation;
+mod label;
+mod phase_pod;
+mod plan;
+pub mod reading;
+mod refusal;
+mod request;
+mod serving_replica;
+pub mod told;
+mod valid;
+
+pub use binding::place_of;
+pub use build::build_test_pod;
+pub use digest::{slo_hash, template_hash, workload_hash};
+pub use engine::{configuration, engine_container, target_view};
+pub use label::{MESH_ANNOTATIONS, owner_reference, test_pod_labels};
+pub use plan::plan_test_pod;
+pub use reading::{NodeState, TestPodReading, read_test_pod};
+pub use refusal::{Refusal, RefusalReason};
+pub use request::{
+    BoundParameter, ClaimFacts, GPUSharing, LABEL_GPU_SHARING, SHARED_GPU_LABELS, ServingLoad, TemplateFacts, TestKind,
+    TestPodRequest, TestPodSettings, TestPodTimes,
+};
+pub use valid::ValidTestPod;

@@ -1,0 +1,154 @@
+//! From what is wanted and what is known to a test pod that can be built, or to the reason why none can.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use phaseloop_core::plan::{name::test_pod_name, pod::TestPodPurpose};
+
+use super::{
+    binding::{BoundTemplate, bind_parameters},
+    build_test_pod,
+    check::{check_claims, check_gpus, check_images, check_names, check_pod, check_times},
+    contract::CANARY_PART,
+    digest::spec_digest,
+    engine::{engine_container, engine_key, engine_url, gpus_of, guarded_command, served_model},
+    label::{owner_reference, test_pod_annotations, test_pod_labels},
+    refusal::{Refusal, RefusalReason, refuse},
+    request::{ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings},
+    serving_replica::{is_native_sidecar, kept_init_containers},
+    valid::{ServingTestPod, ValidTest, ValidTestPod, parameter_set},
+};
+use crate::administrator::AdministratorPolicy;
+
+/// Plans a test pod. All that can be wrong with the template is found here; building the pod then can't fail.
+///
+/// # Errors
+/// The first rule of the table in `docs/reference/test-pod.md` that the template does not keep.
+pub fn plan_test_pod(
+    request: &TestPodRequest,
+    facts: &TemplateFacts,
+    policy: Option<&AdministratorPolicy>,
+    settings: &TestPodSettings,
+) -> Result<ValidTestPod, Refusal> {
+    check_times(request)?;
+    let BoundTemplate { template, copies } = bind_parameters(request, facts, policy)?;
+    let Some(spec) = template.spec.as_ref().filter(|spec| !spec.containers.is_empty()) else {
+        return refuse(RefusalReason::TemplateEmpty, "the pod template has no containers");
+    };
+    check_pod(spec)?;
+    check_names(spec, &request.test)?;
+    let (test, kept, gpus) = match &request.test {
+        TestKind::Serving(load) => {
+            let engine = engine_container(&template, facts.engine_container.as_deref(), policy)?;
+            let gpus = gpus_of(engine)?;
+            check_gpus(engine, gpus, facts)?;
+            let kept: Vec<&Container> = kept_init_containers(spec).chain([engine]).collect();
+            (ValidTest::Serving(Box::new(serving_parts(engine, load, policy)?)), kept, gpus)
+        }
+        TestKind::Report => {
+            let kept: Vec<&Container> = spec.init_containers.iter().flatten().chain(&spec.containers).collect();
+            let gpus = kept.iter().map(|container| gpus_of(container)).sum::<Result<u32, Refusal>>()?;
+            (ValidTest::Report, kept, gpus)
+        }
+    };
+    check_images(kept.iter().copied(), policy)?;
+    let mounted = mounted_volumes(&kept);
+    let volumes: Vec<_> =
+        spec.volumes.iter().flatten().filter(|volume| mounted.contains(volume.name.as_str())).cloned().collect();
+    let node = check_claims(&volumes, &mounted, facts)?;
+    let (part, engine_name) = match (&request.purpose, &test) {
+        (TestPodPurpose::Canary, ValidTest::Serving(serving)) => (CANARY_PART, Some(serving.engine.name.clone())),
+        (TestPodPurpose::Canary, ValidTest::Report) => (CANARY_PART, None),
+        (TestPodPurpose::Domain(name), ValidTest::Serving(serving)) => {
+            (name.as_str(), Some(serving.engine.name.clone()))
+        }
+        (TestPodPurpose::Domain(name), ValidTest::Report) => (name.as_str(), None),
+    };
+    let labels = test_pod_labels(request);
+    let mut valid = ValidTestPod {
+        namespace: request.namespace.clone(),
+        name: test_pod_name(&request.owner.name, &request.owner.uid, part),
+        owner: request.owner.clone(),
+        purpose: request.purpose.clone(),
+        annotations: test_pod_annotations(request, engine_name.as_deref()),
+        notes: notes(template.metadata.as_ref(), spec, &test),
+        template: PodSpec { volumes: Some(volumes), ..spec.clone() },
+        test,
+        times: request.times,
+        settings: settings.clone(),
+        node,
+        gpus,
+        parameters: parameter_set(request),
+        config_map_copies: copies
+            .into_iter()
+            .map(|copy| {
+                let metadata = ObjectMeta {
+                    namespace: Some(request.namespace.clone()),
+                    labels: Some(labels.clone()),
+                    owner_references: Some(vec![owner_reference(&request.owner)]),
+                    ..copy.metadata
+                };
+                k8s_openapi::api::core::v1::ConfigMap { metadata, ..copy }
+            })
+            .collect(),
+        labels,
+        spec_digest: String::new(),
+    };
+    valid.spec_digest = spec_digest(&build_test_pod(&valid));
+    Ok(valid)
+}
+
+fn serving_parts(
+    engine: &Container,
+    load: &ServingLoad,
+    policy: Option<&AdministratorPolicy>,
+) -> Result<ServingTestPod, Refusal> {
+    Ok(ServingTestPod {
+        engine: engine.clone(),
+        guarded: guarded_command(engine, policy),
+        engine_url: engine_url(engine, policy)?,
+        model: served_model(engine, policy),
+        engine_key: engine_key(engine, policy),
+        load: load.clone(),
+    })
+}
+
+/// Names of the volumes that the kept containers mount, whether or not the template declares them: a StatefulSet adds
+/// those of its claim templates.
+fn mounted_volumes<'a>(kept: &[&'a Container]) -> BTreeSet<&'a str> {
+    let mounts = kept.iter().flat_map(|container| container.volume_mounts.iter().flatten());
+    let devices = kept.iter().flat_map(|container| container.volume_devices.iter().flatten());
+    mounts.map(|mount| mount.name.as_str()).chain(devices.map(|device| device.name.as_str())).collect()
+}
+
+/// What of the template is not in the pod, as far as it may matter to whoever reads the result.
+fn notes(metadata: Option<&ObjectMeta>, spec: &PodSpec, test: &ValidTest) -> Vec<String> {
+    let mut notes = Vec::new();
+    let list = |names: Vec<&str>| names.join(", ");
+    if let ValidTest::Serving(serving) = test {
+        let others = spec.containers.iter().filter(|container| container.name != serving.engine.name);
+        let sidecars = spec.init_containers.iter().flatten().filter(|container| is_native_sidecar(container));
+        let dropped: Vec<&str> = others.chain(sidecars).map(|container| container.name.as_str()).collect();
+        if !dropped.is_empty() {
+            notes.push(format!("containers of the target that are not in the test pod: {}", list(dropped)));
+        }
+        if serving.guarded.is_none() {
+            notes.push(
+                "GPUUnobserved: the engine's command is not known, so that it runs without a guard; name its entry point \
+                 in phaseloop-policy"
+                    .to_owned(),
+            );
+        }
+    }
+    let annotations = metadata.and_then(|metadata| metadata.annotations.as_ref());
+    let dropped: Vec<&str> = annotations.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+    if !dropped.is_empty() {
+        notes.push(format!("annotations of the target that are not on the test pod: {}", list(dropped)));
+    }
+    notes
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

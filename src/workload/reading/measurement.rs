@@ -1,0 +1,219 @@
+//! What the core judges: the measurement of a run's domain, and that of a canary. What was not seen stays absent.
+
+use phaseloop_core::{
+    analysis::{
+        measurement::{
+            DomainMeasurement, EngineFailure, EngineFailureClass, EngineOutcome, MeasurementSource, RequestCounts,
+        },
+        probe::{ProbeEnding, ProbeReport},
+        report::CollectorSummary,
+        settings::ValidityLimits,
+        validity::client_kept_up,
+    },
+    plan::pod::TestPodEnd,
+    tuning::TrialMeasurement,
+    value::{Metric, ParameterSet},
+};
+
+use super::{EngineReading, PodFault, ReadReport, ReportMissing, TestPodReading};
+use crate::workload::workload_hash;
+
+/// What a run's pod measured. A pod that measured nothing gives a measurement with nothing in it, which is judged as no
+/// data, never as healthy.
+pub fn domain_measurement(reading: &TestPodReading, weight: f64) -> DomainMeasurement {
+    let name = reading.domain.clone().unwrap_or_default();
+    let mut measurement = match &reading.report {
+        ReadReport::Collector(summary) => {
+            let mut measurement = collected(&name, summary);
+            measurement.engine.failures = failures(reading, None);
+            measurement
+        }
+        ReadReport::Probe(report) => probed(reading, Some(report)),
+        ReadReport::Missing(_) => probed(reading, None),
+    };
+    if let ReadReport::Missing(missing) = &reading.report {
+        measurement.notes.push(missing_note(missing));
+    }
+    measurement.name = name;
+    measurement.weight = weight;
+    measurement
+}
+
+fn probed(reading: &TestPodReading, report: Option<&ProbeReport>) -> DomainMeasurement {
+    let request = reading.request.as_ref();
+    let offered = request.and_then(|request| u64::try_from(request.workload.requests).ok()).unwrap_or_default();
+    let metrics = report.map(|report| &report.metrics).into_iter().flatten();
+    let is_serving = request.is_some();
+    DomainMeasurement {
+        name: String::new(),
+        workload_hash: request.map(|request| workload_hash(&request.workload)).unwrap_or_default(),
+        weight: 1.0,
+        source: if is_serving { MeasurementSource::Serving } else { MeasurementSource::Report },
+        requests: report
+            .and_then(|report| report.requests)
+            .unwrap_or(RequestCounts { offered, ..RequestCounts::default() }),
+        metrics: metrics.filter_map(|(metric, figures)| Some((*metric, figures.summary()?))).collect(),
+        engine: EngineOutcome {
+            failures: failures(reading, None),
+            reported_oom_events: 0,
+            became_ready: report.map(|report| report.times.ready_at.is_some()),
+        },
+        engine_view: report.and_then(|report| report.engine_view),
+        client: report.and_then(|report| report.client),
+        within_slo: report.and_then(|report| report.within_slo),
+        notes: report.map(report_notes).unwrap_or_default(),
+    }
+}
+
+/// The domain of a report that carries the run's name for it; else its only one.
+fn collected(name: &str, summary: &CollectorSummary) -> DomainMeasurement {
+    let measurements = summary.measurements();
+    let others = |chosen: &str| {
+        let names = measurements.iter().map(|domain| domain.name.as_str()).filter(|other| *other != chosen);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let chosen = measurements.iter().find(|domain| domain.name == name).or(match measurements.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    });
+    let Some(chosen) = chosen else {
+        let note = match others("").as_str() {
+            "" => "the report has no row that counts".to_owned(),
+            names => format!("the report has no domain {name}, only {names}"),
+        };
+        let notes = summary.notes().into_iter().chain([note]).collect();
+        return DomainMeasurement { notes, ..empty_report() };
+    };
+    let mut measurement = chosen.clone();
+    let left_out = others(&chosen.name);
+    if !left_out.is_empty() {
+        measurement.notes.push(format!("domains of the report that the run does not have: {left_out}"));
+    }
+    if chosen.name != name {
+        measurement.notes.push(format!("the report calls this domain {}", chosen.name));
+    }
+    measurement
+}
+
+fn empty_report() -> DomainMeasurement {
+    DomainMeasurement {
+        name: String::new(),
+        workload_hash: String::new(),
+        weight: 1.0,
+        source: MeasurementSource::Report,
+        requests: RequestCounts::default(),
+        metrics: std::collections::BTreeMap::new(),
+        engine: EngineOutcome::default(),
+        engine_view: None,
+        client: None,
+        within_slo: None,
+        notes: Vec::new(),
+    }
+}
+
+/// What a canary's pod measured. `ended_by` is why the operator deleted the pod, if it did.
+///
+/// An engine that restarted is at its end, whatever was measured before and after. Memory is looked for in the deaths
+/// alone: what nobody classified enters no figure of it.
+pub fn trial_measurement(
+    reading: &TestPodReading,
+    asked: &ParameterSet,
+    ended_by: Option<TestPodEnd>,
+) -> TrialMeasurement {
+    let report = reading.report.probe();
+    let engine = reading.engine.as_ref();
+    let metric = |metric: Metric| report.and_then(|report| report.metrics.get(&metric));
+    let latency = metric(Metric::EndToEndLatency);
+    let restarts = engine.and_then(|engine| engine.restarts);
+    let configuration = report.and_then(|report| report.engine.as_ref()).map(|engine| engine.configuration.clone());
+    TrialMeasurement {
+        asked: asked.clone(),
+        effective: configuration.filter(|configuration| !configuration.is_empty()),
+        failures: failures(reading, ended_by),
+        oom_events: restarts.map(|_| 0),
+        restarts,
+        ran_throughout: engine.zip(report).and_then(|(engine, report)| ran_throughout(reading, engine, report)),
+        requests: report.and_then(|report| report.requests),
+        within_slo: report.and_then(|report| report.within_slo),
+        client_kept_up: report
+            .and_then(|report| report.client)
+            .and_then(|pace| client_kept_up(&pace, latency.map(|latency| latency.mean), &ValidityLimits::default())),
+        aborted: is_aborted(reading, ended_by),
+        met: report.and_then(|report| report.met.clone()),
+        throughput: metric(Metric::Throughput).map(|figures| figures.mean),
+        latency_ms_p95: latency.and_then(|latency| latency.spread).map(|spread| spread.p95),
+    }
+}
+
+/// Whether the engine's one run spans the measurement. `None` where the times of either are not known.
+fn ran_throughout(reading: &TestPodReading, engine: &EngineReading, report: &ProbeReport) -> Option<bool> {
+    if engine.restarts? > 0 || !engine.deaths.is_empty() {
+        return Some(false);
+    }
+    let (start, end) = report.times.measure_started_at.zip(report.times.measure_ended_at)?;
+    let started = reading.times.engine_started_at?;
+    // The kubelet cuts times to seconds.
+    let ended_after = engine.finished_at.is_none_or(|finished| finished.as_second() >= end.as_second());
+    Some(started <= start && ended_after && (engine.running || engine.finished_at.is_some()))
+}
+
+/// Whether the trial was ended from outside: by hand, by its window or its budget.
+fn is_aborted(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> bool {
+    let has_deaths = reading.engine.as_ref().is_some_and(|engine| !engine.deaths.is_empty());
+    match (ended_by, reading.report.probe().map(|report| report.ending)) {
+        (Some(TestPodEnd::Aborted | TestPodEnd::Leaving | TestPodEnd::PastNotAfter), _)
+        | (_, Some(ProbeEnding::OutOfTime)) => true,
+        // Somebody else deleted it.
+        (None, None) => reading.deleted_at.is_some() && reading.fault.is_none() && !has_deaths,
+        _ => false,
+    }
+}
+
+/// Deaths of the engine, starts that took too long, and faults of node and cluster.
+fn failures(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> Vec<EngineFailure> {
+    let deaths = reading.engine.iter().flat_map(|engine| &engine.deaths).map(|death| death.failure.clone());
+    let mut failures: Vec<EngineFailure> = deaths.collect();
+    let failure = |class, message: String| EngineFailure { class, memory: None, exit_code: None, message };
+    if let Some(fault) = reading.fault.as_ref().filter(|fault| voids(reading, fault)) {
+        let message = format!("{}: {}", fault.reason, fault.message);
+        failures.push(failure(EngineFailureClass::Infrastructure, message));
+    }
+    let timed_out = match (reading.report.probe(), ended_by) {
+        (Some(report), _) if report.ending == ProbeEnding::EngineNeverReady => Some(report.detail.clone()),
+        (None, Some(TestPodEnd::StartTimedOut)) => Some("the engine was not ready in time".to_owned()),
+        _ => None,
+    };
+    if let Some(detail) = timed_out.filter(|_| failures.is_empty()) {
+        failures.push(failure(EngineFailureClass::Timeout, detail));
+    }
+    if ended_by == Some(TestPodEnd::NoSpareGPU) {
+        failures.push(failure(EngineFailureClass::Infrastructure, "no GPU became free in time".to_owned()));
+    }
+    let unusable = reading.report.probe().filter(|report| report.ending == ProbeEnding::EngineUnusable);
+    if let Some(report) = unusable {
+        failures.push(failure(EngineFailureClass::Unclassified, report.detail.clone()));
+    }
+    failures
+}
+
+/// Whether a fault makes the measurement void. One that came after the probe had measured everything, while the engine was
+/// ended, does not.
+fn voids(reading: &TestPodReading, fault: &PodFault) -> bool {
+    let is_measured = reading.report.probe().is_some_and(|report| report.ending == ProbeEnding::Measured);
+    !is_measured && !(fault.may_pass() && reading.report.probe().is_some())
+}
+
+fn report_notes(report: &ProbeReport) -> Vec<String> {
+    let dropped = report.dropped.iter().map(|part| part.note().to_owned());
+    let ending = (report.ending != ProbeEnding::Measured).then(|| format!("{}: {}", report.ending, report.detail));
+    let gpu = report.gpu.is_none().then(|| "GPUUnobserved: nobody saw the engine's GPUs".to_owned());
+    ending.into_iter().chain(gpu).chain(dropped).collect()
+}
+
+fn missing_note(missing: &ReportMissing) -> String {
+    match missing {
+        ReportMissing::NotYet => "the pod has not ended".to_owned(),
+        ReportMissing::NeverStarted => "the test never started".to_owned(),
+        ReportMissing::Unreadable(text) => text.clone(),
+    }
+}
