@@ -205,6 +205,10 @@ pub struct DomainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::object_name")]
     pub pod_name: Option<String>,
+    /// Uid of its pod; left out until it was seen.
+    #[serde(default, rename = "podUID", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::uid", rename = "podUID")]
+    pub pod_uid: Option<String>,
     /// From the start of the engine's container to the engine's being ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_ready_after: Option<Duration>,
@@ -331,7 +335,7 @@ pub struct PhaseRunStatus {
     /// Weighted share of requests within their limits, 0 to 1; left out where any domain has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitness: Option<f64>,
-    /// When the first pod started.
+    /// When the first pod was asked for: the target is tested as it stood then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// When the run was judged.

@@ -12,12 +12,22 @@ use phaseloop_core::{
 
 use crate::api::{
     PhaseRun, PhaseRunStatus, Promotion,
+    phase_run::status::PhaseRunPhase,
     promotion::status::{PromotionPhase, PromotionStatus},
 };
 
 /// The target of a run.
 pub fn target_of(run: &PhaseRun) -> TargetReference {
     TargetReference::from(&run.spec.target_ref)
+}
+
+/// Whether a run has ended, one way or the other.
+pub fn has_ended(run: &PhaseRun) -> bool {
+    use PhaseRunPhase::{Aborted, Analyzing, Completed, Failed, Pending, Running};
+    match run.status.as_ref().and_then(|status| status.phase) {
+        Some(Completed | Failed | Aborted) => true,
+        None | Some(Pending | Running | Analyzing) => false,
+    }
 }
 
 /// The runs of a target, in the order in which they are given.
