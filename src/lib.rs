@@ -10,6 +10,7 @@ pub mod exit;
 pub mod probe;
 pub mod recording;
 pub mod replay;
+pub mod simulation;
 pub mod structural;
 pub mod validate;
 pub mod workload;

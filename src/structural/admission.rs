@@ -3,7 +3,7 @@
 use phaseloop_core::value::nearest_name;
 use serde_json::Value;
 
-use super::{FaultCause, SchemaFault, SchemaNode, check::check};
+use super::{FaultCause, FaultDetail, SchemaFault, SchemaNode, check::check};
 use crate::yaml::{element_path, field_path};
 
 /// The value with its defaults, if it fits the schema.
@@ -18,6 +18,49 @@ pub fn admit(mut value: Value, schema: &Value) -> Result<Value, Vec<SchemaFault>
     apply_defaults(&mut value, schema);
     check(&value, schema, "", &mut faults);
     if faults.is_empty() { Ok(value) } else { Err(faults) }
+}
+
+/// Takes away what the schema does not have, and says where it was. What every object has stays.
+pub fn prune(value: &mut Value, schema: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    if let Some(schema) = SchemaNode::of(schema) {
+        prune_below(value, schema, "", &mut paths);
+    }
+    paths.sort();
+    paths
+}
+
+/// Takes nulls away and sets defaults.
+pub fn fill(value: &mut Value, schema: &Value) {
+    if let Some(schema) = SchemaNode::of(schema) {
+        drop_nulls(value, schema);
+        apply_defaults(value, schema);
+    }
+}
+
+fn prune_below(value: &mut Value, schema: SchemaNode<'_>, path: &str, paths: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => fields.retain(|name, value| {
+            let path = field_path(path, name);
+            let standard = path == *name && OBJECT_FIELDS.contains(&name.as_str());
+            match schema.field(name) {
+                Some(schema) => prune_below(value, schema, &path, paths),
+                None if standard || schema.keeps_unknown_fields() => {}
+                None => {
+                    paths.push(path);
+                    return false;
+                }
+            }
+            true
+        }),
+        Value::Array(elements) => {
+            let Some(schema) = schema.items() else { return };
+            for (index, element) in elements.iter_mut().enumerate() {
+                prune_below(element, schema, &element_path(path, index), paths);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Fields of every object, whatever its schema says of them.
@@ -55,7 +98,14 @@ fn unknown_field(name: &str, path: String, schema: SchemaNode<'_>) -> SchemaFaul
         Some(nearest) => format!("did you mean {nearest}?"),
         None => format!("the fields here are {}", known.join(", ")),
     };
-    SchemaFault { path, cause: FaultCause::UnknownField, problem: "unknown field".to_owned(), remedy: Some(remedy) }
+    SchemaFault {
+        path,
+        cause: FaultCause::UnknownField,
+        detail: FaultDetail::Field,
+        value: Value::Null,
+        problem: "unknown field".to_owned(),
+        remedy: Some(remedy),
+    }
 }
 
 /// A null stands for an absent field.

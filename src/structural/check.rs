@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use phaseloop_core::value::nearest_name;
-use regex_lite::Regex;
 use serde_json::{Map, Value};
 
-use super::{FaultCause, SchemaFault, SchemaNode};
+use super::{FaultCause, FaultDetail, SchemaFault, SchemaNode, pattern};
 use crate::yaml::{element_path, field_path};
 
 /// The keywords that the check knows. A schema with another one would be checked in part only: a test looks.
@@ -37,11 +36,17 @@ pub const KNOWN_KEYWORDS: [&str; 23] = [
     "x-kubernetes-validations",
 ];
 
+/// Every place at which a value with its defaults does not fit the schema, in the order of the schema.
+pub fn validate(value: &Value, schema: &Value) -> Vec<SchemaFault> {
+    let mut faults = Vec::new();
+    if let Some(schema) = SchemaNode::of(schema) {
+        check(value, schema, "", &mut faults);
+    }
+    faults
+}
+
 /// Enters every fault of the value into `faults`.
 pub(super) fn check(value: &Value, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
-    let mut refuse = |cause, problem: String, remedy: Option<String>| {
-        faults.push(SchemaFault { path: path.to_owned(), cause, problem, remedy });
-    };
     if let Some(wanted) = schema.text("type")
         && !is_of_type(value, wanted)
     {
@@ -52,11 +57,10 @@ pub(super) fn check(value: &Value, schema: SchemaNode<'_>, path: &str, faults: &
             }
             _ => None,
         };
-        return refuse(
-            FaultCause::FieldValueTypeInvalid,
-            format!("{} is wanted, and {} is given", with_article(wanted), kind_of(value)),
-            remedy,
-        );
+        let problem = format!("{} is wanted, and {} is given", with_article(wanted), kind_of(value));
+        let detail = FaultDetail::Type(wanted.to_owned());
+        let fault = fault(path, FaultCause::FieldValueTypeInvalid, detail, value, problem);
+        return faults.push(SchemaFault { remedy, ..fault });
     }
     if let Some(names) = schema.keyword("enum").and_then(Value::as_array)
         && !names.contains(value)
@@ -64,15 +68,29 @@ pub(super) fn check(value: &Value, schema: SchemaNode<'_>, path: &str, faults: &
         let known: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
         let nearest = value.as_str().and_then(|name| nearest_name(name, known.iter().copied()));
         let remedy = nearest.map(|nearest| format!("did you mean {nearest}?"));
-        refuse(FaultCause::FieldValueNotSupported, format!("{value} is none of {}", known.join(", ")), remedy);
+        let problem = format!("{value} is none of {}", known.join(", "));
+        let detail = FaultDetail::Names(names.clone());
+        let fault = fault(path, FaultCause::FieldValueNotSupported, detail, value, problem);
+        faults.push(SchemaFault { remedy, ..fault });
     }
     match value {
-        Value::String(text) => check_text(text, schema, &mut refuse),
-        Value::Number(number) => check_number(number.as_f64(), value, schema, &mut refuse),
-        Value::Array(elements) => check_list(elements, schema, path, faults),
-        Value::Object(fields) => check_object(fields, schema, path, faults),
+        Value::String(text) => check_text(text, value, schema, path, faults),
+        Value::Number(number) => check_number(number.as_f64(), value, schema, path, faults),
+        Value::Array(elements) => check_list(elements, value, schema, path, faults),
+        Value::Object(fields) => check_object(fields, value, schema, path, faults),
         Value::Null | Value::Bool(_) => {}
     }
+}
+
+fn fault(path: &str, cause: FaultCause, detail: FaultDetail, value: &Value, problem: String) -> SchemaFault {
+    SchemaFault { path: path.to_owned(), cause, detail, value: value.clone(), problem, remedy: None }
+}
+
+/// The detail of a bound that the schema has, if the amount is beyond it.
+fn passed(schema: SchemaNode<'_>, keyword: &'static str, beyond: impl Fn(f64) -> bool) -> Option<(f64, FaultDetail)> {
+    let bound = schema.bound(keyword).filter(|bound| beyond(*bound))?;
+    let limit = schema.keyword(keyword).cloned().unwrap_or_default();
+    Some((bound, FaultDetail::Bound { keyword, limit }))
 }
 
 fn is_of_type(value: &Value, wanted: &str) -> bool {
@@ -109,56 +127,50 @@ fn kind_of(value: &Value) -> String {
     }
 }
 
-fn check_text(text: &str, schema: SchemaNode<'_>, refuse: &mut impl FnMut(FaultCause, String, Option<String>)) {
+fn check_text(text: &str, value: &Value, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
+    let mut refuse = |cause, detail, problem| faults.push(fault(path, cause, detail, value, problem));
     let length = text.chars().count() as f64;
-    if let Some(most) = schema.bound("maxLength").filter(|most| length > *most) {
-        refuse(FaultCause::FieldValueTooLong, format!("{length} characters, and at most {most} are allowed"), None);
+    if let Some((most, detail)) = passed(schema, "maxLength", |most| length > most) {
+        let problem = format!("{length} characters, and at most {most} are allowed");
+        refuse(FaultCause::FieldValueTooLong, detail, problem);
     }
-    if let Some(least) = schema.bound("minLength").filter(|least| length < *least) {
-        refuse(FaultCause::FieldValueInvalid, format!("{length} characters, and at least {least} are needed"), None);
+    if let Some((least, detail)) = passed(schema, "minLength", |least| length < least) {
+        let problem = format!("{length} characters, and at least {least} are needed");
+        refuse(FaultCause::FieldValueInvalid, detail, problem);
     }
     if let Some(pattern) = schema.text("pattern")
-        && !Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+        && !pattern::fits(pattern, text)
     {
-        refuse(FaultCause::FieldValueInvalid, format!("{text:?} has not the form {pattern}"), None);
+        let detail = FaultDetail::Pattern(pattern.to_owned());
+        refuse(FaultCause::FieldValueInvalid, detail, format!("{text:?} has not the form {pattern}"));
     }
     if schema.text("format") == Some("date-time") && text.parse::<Timestamp>().is_err() {
-        let problem = format!("{text:?} is no instant");
-        refuse(FaultCause::FieldValueInvalid, problem, Some("write it as 2026-03-04T03:00:00Z".to_owned()));
+        let detail = FaultDetail::Format("date-time".to_owned());
+        let fault = fault(path, FaultCause::FieldValueInvalid, detail, value, format!("{text:?} is no instant"));
+        faults.push(SchemaFault { remedy: Some("write it as 2026-03-04T03:00:00Z".to_owned()), ..fault });
     }
 }
 
-fn check_number(
-    number: Option<f64>,
-    value: &Value,
-    schema: SchemaNode<'_>,
-    refuse: &mut impl FnMut(FaultCause, String, Option<String>),
-) {
+fn check_number(number: Option<f64>, value: &Value, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
     let Some(number) = number else { return };
-    if let Some(most) = schema.bound("maximum").filter(|most| number > *most) {
-        refuse(FaultCause::FieldValueInvalid, format!("{value} is above the maximum {most}"), None);
+    let mut refuse = |detail, problem| faults.push(fault(path, FaultCause::FieldValueInvalid, detail, value, problem));
+    if let Some((most, detail)) = passed(schema, "maximum", |most| number > most) {
+        refuse(detail, format!("{value} is above the maximum {most}"));
     }
-    if let Some(least) = schema.bound("minimum").filter(|least| number < *least) {
-        refuse(FaultCause::FieldValueInvalid, format!("{value} is below the minimum {least}"), None);
+    if let Some((least, detail)) = passed(schema, "minimum", |least| number < least) {
+        refuse(detail, format!("{value} is below the minimum {least}"));
     }
 }
 
-fn check_list(elements: &[Value], schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
-    let mut refuse = |path: String, cause, problem| faults.push(SchemaFault { path, cause, problem, remedy: None });
+fn check_list(elements: &[Value], value: &Value, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
     let length = elements.len() as f64;
-    if let Some(most) = schema.bound("maxItems").filter(|most| length > *most) {
-        refuse(
-            path.to_owned(),
-            FaultCause::FieldValueTooMany,
-            format!("{length} elements, and at most {most} are allowed"),
-        );
+    if let Some((most, detail)) = passed(schema, "maxItems", |most| length > most) {
+        let problem = format!("{length} elements, and at most {most} are allowed");
+        faults.push(fault(path, FaultCause::FieldValueTooMany, detail, value, problem));
     }
-    if let Some(least) = schema.bound("minItems").filter(|least| length < *least) {
-        refuse(
-            path.to_owned(),
-            FaultCause::FieldValueInvalid,
-            format!("{length} elements, and at least {least} are needed"),
-        );
+    if let Some((least, detail)) = passed(schema, "minItems", |least| length < least) {
+        let problem = format!("{length} elements, and at least {least} are needed");
+        faults.push(fault(path, FaultCause::FieldValueInvalid, detail, value, problem));
     }
     let keys: Vec<&str> = match schema.text("x-kubernetes-list-type") {
         Some("set") => Vec::new(),
@@ -167,16 +179,18 @@ fn check_list(elements: &[Value], schema: SchemaNode<'_>, path: &str, faults: &m
     };
     let mut seen = BTreeSet::new();
     for (index, element) in elements.iter().enumerate() {
-        let identity = if keys.is_empty() {
-            element.to_string()
-        } else {
-            keys.iter()
-                .map(|key| element.get(key).map_or_else(String::new, Value::to_string))
-                .collect::<Vec<_>>()
-                .join(", ")
+        let fields = keys.iter().filter_map(|key| Some(((*key).to_owned(), element.get(*key)?.clone())));
+        let identity = if keys.is_empty() { element.clone() } else { Value::Object(fields.collect()) };
+        let told = match &identity {
+            Value::Object(fields) if !keys.is_empty() => {
+                fields.values().map(Value::to_string).collect::<Vec<_>>().join(", ")
+            }
+            other => other.to_string(),
         };
-        if !seen.insert(identity.clone()) {
-            refuse(element_path(path, index), FaultCause::FieldValueDuplicate, format!("{identity} is there twice"));
+        if !seen.insert(identity.to_string()) {
+            let place = element_path(path, index);
+            let problem = format!("{told} is there twice");
+            faults.push(fault(&place, FaultCause::FieldValueDuplicate, FaultDetail::Twice, &identity, problem));
         }
     }
     check_elements(elements, schema, path, faults);
@@ -195,34 +209,37 @@ fn check_elements(elements: &[Value], schema: SchemaNode<'_>, path: &str, faults
     }
 }
 
-fn check_object(fields: &Map<String, Value>, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
-    let mut refuse = |path: String, cause, problem| faults.push(SchemaFault { path, cause, problem, remedy: None });
+fn check_object(
+    fields: &Map<String, Value>,
+    value: &Value,
+    schema: SchemaNode<'_>,
+    path: &str,
+    faults: &mut Vec<SchemaFault>,
+) {
+    let mut refuse = |path: &str, cause, detail, value: &Value, problem: String| {
+        faults.push(fault(path, cause, detail, value, problem));
+    };
     let size = fields.len() as f64;
-    if let Some(most) = schema.bound("maxProperties").filter(|most| size > *most) {
-        refuse(
-            path.to_owned(),
-            FaultCause::FieldValueTooMany,
-            format!("{size} entries, and at most {most} are allowed"),
-        );
+    if let Some((most, detail)) = passed(schema, "maxProperties", |most| size > most) {
+        let problem = format!("{size} entries, and at most {most} are allowed");
+        refuse(path, FaultCause::FieldValueTooMany, detail, value, problem);
     }
-    if let Some(least) = schema.bound("minProperties").filter(|least| size < *least) {
-        refuse(
-            path.to_owned(),
-            FaultCause::FieldValueInvalid,
-            format!("{size} entries, and at least {least} are needed"),
-        );
+    if let Some((least, detail)) = passed(schema, "minProperties", |least| size < least) {
+        let problem = format!("{size} entries, and at least {least} are needed");
+        refuse(path, FaultCause::FieldValueInvalid, detail, value, problem);
     }
     let required = schema.keyword("required").and_then(Value::as_array);
     for name in required.into_iter().flatten().filter_map(Value::as_str) {
         if !fields.contains_key(name) {
-            refuse(field_path(path, name), FaultCause::FieldValueRequired, "is missing".to_owned());
+            let (place, problem) = (field_path(path, name), "is missing".to_owned());
+            refuse(&place, FaultCause::FieldValueRequired, FaultDetail::Field, &Value::Null, problem);
         }
     }
     let excluded = schema.keyword("not").and_then(|not| not.get("required")).and_then(Value::as_array);
     let excluded: Vec<&str> = excluded.into_iter().flatten().filter_map(Value::as_str).collect();
     if !excluded.is_empty() && excluded.iter().all(|name| fields.contains_key(*name)) {
         let problem = format!("give {}, not both", excluded.join(" or "));
-        refuse(path.to_owned(), FaultCause::FieldValueInvalid, problem);
+        refuse(path, FaultCause::FieldValueInvalid, FaultDetail::Excluded, value, problem);
     }
     for (name, value) in fields {
         if let Some(schema) = schema.field(name) {

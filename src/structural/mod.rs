@@ -7,9 +7,10 @@
 
 mod admission;
 mod check;
+mod pattern;
 
-pub use admission::admit;
-pub use check::KNOWN_KEYWORDS;
+pub use admission::{admit, fill, prune};
+pub use check::{KNOWN_KEYWORDS, validate};
 
 use serde_json::{Map, Value};
 
@@ -34,6 +35,32 @@ pub enum FaultCause {
     FieldValueInvalid,
 }
 
+/// What exactly does not fit, for whoever words it otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultDetail {
+    /// A field that the schema does not have, or one that must be there and is not.
+    Field,
+    /// The type that is wanted.
+    Type(String),
+    /// The values that there are.
+    Names(Vec<Value>),
+    /// The form that a text must have.
+    Pattern(String),
+    /// The format that a text must have.
+    Format(String),
+    /// The bound that is passed.
+    Bound {
+        /// The keyword of the bound, as in `maxItems`.
+        keyword: &'static str,
+        /// The bound.
+        limit: Value,
+    },
+    /// An element that is there twice.
+    Twice,
+    /// Fields that exclude each other.
+    Excluded,
+}
+
 /// One place where a value does not fit its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaFault {
@@ -41,6 +68,10 @@ pub struct SchemaFault {
     pub path: String,
     /// Why, as the API server classes it.
     pub cause: FaultCause,
+    /// What exactly does not fit.
+    pub detail: FaultDetail,
+    /// The value that does not fit; for duplicates what makes it one, for a missing field null.
+    pub value: Value,
     /// What is wrong.
     pub problem: String,
     /// What to do about it, where there is something to say.

@@ -1,0 +1,16 @@
+//! Rules of single kinds: defaults, what a request may change, what is refused.
+//!
+//! **What lives here**: what Kubernetes does to objects of the built-in kinds, as far as controllers rely on it.
+//!
+//! **What must not**: requests, storage, who asks.
+
+pub(super) mod custom;
+pub(super) mod defaults;
+mod names;
+mod pod;
+mod prepare;
+mod validate;
+
+pub(super) use names::{metadata_errors, metadata_update_errors};
+pub(super) use prepare::{prepare_create, prepare_update, reset_fields};
+pub(super) use validate::{validate_create, validate_update};

@@ -1,0 +1,175 @@
+//! A set of fields, as `fieldsV1` writes it: each step of a path is a text such as `f:spec` or `k:{"name":"engine"}`.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
+
+use super::super::schema::{ListType, Type};
+use super::step::told;
+
+/// A set of fields, as a tree of steps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in super::super) struct FieldSet(BTreeMap<String, Node>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Node {
+    /// Whether the field itself is in the set.
+    member: bool,
+    below: FieldSet,
+}
+
+impl Node {
+    fn is_empty(&self) -> bool {
+        !self.member && self.below.is_empty()
+    }
+}
+
+impl FieldSet {
+    /// Puts a field into the set.
+    pub(in super::super) fn insert(&mut self, path: &[impl AsRef<str>]) {
+        let Some((step, rest)) = path.split_first() else { return };
+        let node = match self.0.get_mut(step.as_ref()) {
+            Some(node) => node,
+            None => self.0.entry(step.as_ref().to_owned()).or_default(),
+        };
+        match rest {
+            [] => node.member = true,
+            rest => node.below.insert(rest),
+        }
+    }
+
+    /// Puts a whole tree of fields below a step.
+    pub(super) fn insert_below(&mut self, step: String, member: bool, below: FieldSet) {
+        let node = self.0.entry(step).or_default();
+        node.member |= member;
+        node.below = node.below.union(&below);
+    }
+
+    pub(in super::super) fn is_empty(&self) -> bool {
+        self.0.values().all(Node::is_empty)
+    }
+
+    /// Whether the step itself is in the set.
+    pub(super) fn has(&self, step: &str) -> bool {
+        self.0.get(step).is_some_and(|node| node.member)
+    }
+
+    /// The fields below a step, if there are any.
+    pub(super) fn below(&self, step: &str) -> Option<&FieldSet> {
+        self.0.get(step).map(|node| &node.below).filter(|below| !below.is_empty())
+    }
+
+    pub(super) fn union(&self, other: &Self) -> Self {
+        let mut result = self.clone();
+        for (step, node) in &other.0 {
+            match result.0.get_mut(step) {
+                Some(own) => {
+                    own.member |= node.member;
+                    own.below = own.below.union(&node.below);
+                }
+                None => drop(result.0.insert(step.clone(), node.clone())),
+            }
+        }
+        result
+    }
+
+    /// The fields that are not in `other`.
+    pub(super) fn difference(&self, other: &Self) -> Self {
+        self.combine(other, |own, theirs| own && !theirs)
+    }
+
+    /// The fields that are in both.
+    pub(super) fn intersection(&self, other: &Self) -> Self {
+        self.combine(other, |own, theirs| own && theirs)
+    }
+
+    fn combine(&self, other: &Self, member: fn(bool, bool) -> bool) -> Self {
+        let nothing = Node::default();
+        let combined = self.0.iter().map(|(step, node)| {
+            let theirs = other.0.get(step).unwrap_or(&nothing);
+            let below = node.below.combine(&theirs.below, member);
+            (step.clone(), Node { member: member(node.member, theirs.member), below })
+        });
+        Self(combined.filter(|(_, node)| !node.is_empty()).collect())
+    }
+
+    /// The fields that are neither in `other` nor below one that is.
+    pub(super) fn without(&self, other: &Self) -> Self {
+        let kept = self.0.iter().filter(|(step, _)| !other.has(step)).map(|(step, node)| {
+            let below = other.below(step).map_or_else(|| node.below.clone(), |other| node.below.without(other));
+            (step.clone(), Node { member: node.member, below })
+        });
+        Self(kept.filter(|(_, node)| !node.is_empty()).collect())
+    }
+
+    /// The set with every field that an object of this form names, and that has fields of the set below it.
+    pub(super) fn with_named_fields(&self, form: Option<&Type>) -> Self {
+        let named = self.0.iter().map(|(step, node)| {
+            let name = step.strip_prefix("f:");
+            let (known, form_below) = match (form, name) {
+                (Some(Type::Map(map)), Some(name)) => {
+                    (map.fields.contains_key(name), form.and_then(|form| form.field(name)))
+                }
+                (Some(Type::List(ListType { element, .. })), None) if step.starts_with("k:") => {
+                    (false, Some(&**element))
+                }
+                (Some(Type::Any), _) => (false, form),
+                _ => (false, None),
+            };
+            let member = node.member || (known && !node.below.is_empty());
+            (step.clone(), Node { member, below: node.below.with_named_fields(form_below) })
+        });
+        Self(named.collect())
+    }
+
+    /// Every field as messages write it, those of a level before those below it.
+    pub(super) fn paths(&self) -> Vec<String> {
+        let mut paths = Vec::new();
+        self.collect_paths("", &mut paths);
+        paths
+    }
+
+    fn collect_paths(&self, prefix: &str, paths: &mut Vec<String>) {
+        let members = self.0.iter().filter(|(_, node)| node.member);
+        paths.extend(members.map(|(step, _)| format!("{prefix}{}", told(step))));
+        for (step, node) in &self.0 {
+            node.below.collect_paths(&format!("{prefix}{}", told(step)), paths);
+        }
+    }
+
+    /// Reads `fieldsV1`.
+    pub(super) fn read(fields: &Value) -> Self {
+        let entries = fields.as_object().into_iter().flatten().filter(|(step, _)| *step != ".");
+        let nodes = entries.map(|(step, below)| {
+            let own = below.as_object();
+            let member = own.is_none_or(|own| own.is_empty() || own.contains_key("."));
+            (step.clone(), Node { member, below: Self::read(below) })
+        });
+        Self(nodes.collect())
+    }
+}
+
+/// `fieldsV1`.
+impl Serialize for FieldSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write(self, false, serializer)
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write(&self.below, self.member, serializer)
+    }
+}
+
+fn write<S: Serializer>(set: &FieldSet, member: bool, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    if member && !set.is_empty() {
+        map.serialize_entry(".", &BTreeMap::<String, String>::new())?;
+    }
+    for (step, node) in set.0.iter().filter(|(_, node)| !node.is_empty()) {
+        map.serialize_entry(step, node)?;
+    }
+    map.end()
+}

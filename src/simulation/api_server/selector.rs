@@ -1,0 +1,303 @@
+//! Which objects a list or a watch is about: label and field selectors.
+
+use serde_json::Value;
+
+use super::{
+    definition::{BuiltIn, ResourceDefinition, Rules},
+    object::{at, meta, text},
+};
+
+/// A choice of objects.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Selector {
+    labels: Vec<LabelRequirement>,
+    fields: Vec<FieldRequirement>,
+}
+
+#[derive(Debug, Clone)]
+struct LabelRequirement {
+    key: String,
+    condition: Condition,
+}
+
+#[derive(Debug, Clone)]
+enum Condition {
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Exists,
+    Absent,
+    Above(i64),
+    Below(i64),
+}
+
+#[derive(Debug, Clone)]
+struct FieldRequirement {
+    field: String,
+    value: String,
+    equal: bool,
+}
+
+impl Selector {
+    /// Reads both selectors of a request.
+    ///
+    /// # Errors
+    /// The message of the API server's 400.
+    pub(super) fn read(definition: &ResourceDefinition, labels: &str, fields: &str) -> Result<Self, String> {
+        Ok(Self { labels: read_labels(labels)?, fields: read_fields(definition, fields)? })
+    }
+
+    /// Whether every object is meant.
+    pub(super) fn is_everything(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    /// Whether the object is meant.
+    pub(super) fn matches(&self, object: &Value) -> bool {
+        let labels = at(object, &["metadata", "labels"]);
+        self.labels.iter().all(|requirement| {
+            let value = labels.and_then(|labels| labels.get(&requirement.key)).and_then(Value::as_str);
+            requirement.condition.holds(value)
+        }) && self
+            .fields
+            .iter()
+            .all(|requirement| (field_value(object, &requirement.field) == requirement.value) == requirement.equal)
+    }
+
+    /// Adds that the name must be this one.
+    pub(super) fn with_name(mut self, name: &str) -> Self {
+        self.fields.push(FieldRequirement { field: "metadata.name".to_owned(), value: name.to_owned(), equal: true });
+        self
+    }
+}
+
+impl Condition {
+    fn holds(&self, value: Option<&str>) -> bool {
+        let number = || value.and_then(|value| value.parse::<i64>().ok());
+        match self {
+            Self::In(values) => value.is_some_and(|value| values.iter().any(|own| own == value)),
+            Self::NotIn(values) => value.is_none_or(|value| values.iter().all(|own| own != value)),
+            Self::Exists => value.is_some(),
+            Self::Absent => value.is_none(),
+            Self::Above(bound) => number().is_some_and(|number| number > *bound),
+            Self::Below(bound) => number().is_some_and(|number| number < *bound),
+        }
+    }
+}
+
+/// A field as selectors see it: text, and empty where it is absent.
+fn field_value(object: &Value, field: &str) -> String {
+    let path: Vec<&str> = field.split('.').collect();
+    match at(object, &path) {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) if field == "spec.hostNetwork" || field == "spec.unschedulable" => "false".to_owned(),
+        None | Some(Value::Null) if field == "status.replicas" => "0".to_owned(),
+        None | Some(Value::Null) => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn read_labels(selector: &str) -> Result<Vec<LabelRequirement>, String> {
+    let mut parts = Vec::new();
+    let (mut depth, mut start) = (0_u32, 0);
+    for (index, letter) in selector.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.extend(selector.get(start..index));
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.extend(selector.get(start..));
+    if selector.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    parts.into_iter().map(|part| read_label(part.trim())).collect()
+}
+
+fn read_label(part: &str) -> Result<LabelRequirement, String> {
+    let requirement = |key: &str, condition| {
+        let key = key.trim();
+        match key.is_empty() || key.contains(|letter: char| letter.is_whitespace() || "()!=".contains(letter)) {
+            true => Err(format!("unable to parse requirement: found '{part}', expected: identifier after key")),
+            false => Ok(LabelRequirement { key: key.to_owned(), condition }),
+        }
+    };
+    for (word, positive) in [(" notin ", false), (" in ", true)] {
+        if let Some((key, values)) = part.split_once(word) {
+            let values = values.trim().strip_prefix('(').and_then(|values| values.strip_suffix(')'));
+            let Some(values) = values else {
+                return Err(format!("unable to parse requirement: found '{part}' expected: '('"));
+            };
+            let values = values.split(',').map(|value| value.trim().to_owned()).collect();
+            return requirement(key, if positive { Condition::In(values) } else { Condition::NotIn(values) });
+        }
+    }
+    if let Some((key, value)) = part.split_once("!=") {
+        return requirement(key, Condition::NotIn(vec![value.trim().to_owned()]));
+    }
+    if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        return requirement(key, Condition::In(vec![value.trim().to_owned()]));
+    }
+    for (sign, make) in [('>', Condition::Above as fn(i64) -> Condition), ('<', Condition::Below)] {
+        if let Some((key, bound)) = part.split_once(sign) {
+            let bound = bound.trim().parse().map_err(|_| {
+                "unable to parse requirement: values[0]: Invalid value: for 'Gt', 'Lt' operators, the value must be an integer"
+                    .to_owned()
+            })?;
+            return requirement(key, make(bound));
+        }
+    }
+    match part.strip_prefix('!') {
+        Some(key) => requirement(key, Condition::Absent),
+        None => requirement(part, Condition::Exists),
+    }
+}
+
+fn read_fields(definition: &ResourceDefinition, selector: &str) -> Result<Vec<FieldRequirement>, String> {
+    let parts = selector.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let (field, value, equal) = if let Some((field, value)) = part.split_once("!=") {
+                (field, value, false)
+            } else if let Some((field, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+                (field, value, true)
+            } else {
+                return Err(format!("invalid selector: '{selector}'; can't understand '{part}'"));
+            };
+            check_field(definition, field)?;
+            Ok(FieldRequirement { field: field.to_owned(), value: value.to_owned(), equal })
+        })
+        .collect()
+}
+
+const POD_FIELDS: [&str; 8] = [
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "spec.hostNetwork",
+    "status.phase",
+    "status.podIP",
+    "status.nominatedNodeName",
+];
+const EVENT_FIELDS: [&str; 11] = [
+    "involvedObject.kind",
+    "involvedObject.namespace",
+    "involvedObject.name",
+    "involvedObject.uid",
+    "involvedObject.apiVersion",
+    "involvedObject.resourceVersion",
+    "involvedObject.fieldPath",
+    "reason",
+    "reportingComponent",
+    "source",
+    "type",
+];
+
+fn check_field(definition: &ResourceDefinition, field: &str) -> Result<(), String> {
+    if ["metadata.name", "metadata.namespace"].contains(&field) {
+        return Ok(());
+    }
+    let own: &[&str] = match definition.rules {
+        Rules::Custom(ref rules) => {
+            let known = rules.selectable_fields.iter().any(|known| known == field);
+            return if known { Ok(()) } else { Err(format!("field label not supported: {field}")) };
+        }
+        Rules::BuiltIn(BuiltIn::Pod) => &POD_FIELDS,
+        Rules::BuiltIn(BuiltIn::Event) => &EVENT_FIELDS,
+        Rules::BuiltIn(BuiltIn::Namespace) => &["status.phase"],
+        Rules::BuiltIn(BuiltIn::Node) => &["spec.unschedulable"],
+        Rules::BuiltIn(BuiltIn::Secret) => &["type"],
+        Rules::BuiltIn(BuiltIn::Service) => &["spec.clusterIP", "spec.type"],
+        Rules::BuiltIn(BuiltIn::ReplicaSet) => &["status.replicas"],
+        Rules::BuiltIn(_) => {
+            return Err(format!(
+                "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+            ));
+        }
+    };
+    if own.contains(&field) { Ok(()) } else { Err(format!("field label not supported: {field}")) }
+}
+
+/// A selector object as text, as scale tells it. `None` where it has an operator that there is not.
+pub(super) fn selector_text(selector: &Value) -> Option<String> {
+    let equal = at(selector, &["matchLabels"]).and_then(Value::as_object).into_iter().flatten();
+    let mut parts: Vec<String> =
+        equal.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    for expression in super::object::elements(selector, &["matchExpressions"]) {
+        let key = text(expression, &["key"]).unwrap_or_default();
+        let values = super::object::texts(expression, &["values"]).join(",");
+        parts.push(match text(expression, &["operator"])? {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "Exists" => key.to_owned(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        });
+    }
+    parts.sort();
+    Some(parts.join(","))
+}
+
+/// Whether a selector object means an object with these labels.
+pub(super) fn selects(selector: &Value, labelled: &Value) -> bool {
+    let Some(text) = selector_text(selector) else { return false };
+    read_labels(&text).is_ok_and(|labels| Selector { labels, fields: Vec::new() }.matches(labelled))
+}
+
+/// The name of an object with its namespace, for ordering.
+pub(super) fn place(object: &Value) -> (&str, &str) {
+    (meta(object, "namespace"), meta(object, "name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn chosen(selector: &str) -> String {
+        let objects = [
+            json!({ "metadata": { "name": "a", "labels": { "app": "web", "tier": "1" } } }),
+            json!({ "metadata": { "name": "b", "labels": { "app": "chat" } } }),
+            json!({ "metadata": { "name": "c" } }),
+        ];
+        let selector = Selector { labels: read_labels(selector).unwrap(), fields: Vec::new() };
+        objects.iter().filter(|object| selector.matches(object)).map(|object| meta(object, "name")).collect()
+    }
+
+    #[test]
+    fn labels_are_chosen_by_value_set_and_presence() {
+        for (selector, expected) in [
+            ("", "abc"),
+            ("app=web", "a"),
+            ("app==chat", "b"),
+            ("app!=web", "bc"),
+            ("app in (web, chat)", "ab"),
+            ("app notin (web)", "bc"),
+            ("app", "ab"),
+            ("!app", "c"),
+            ("app in (web,chat),tier", "a"),
+            ("tier>0", "a"),
+            ("tier<1", ""),
+        ] {
+            assert_eq!(chosen(selector), expected, "{selector}");
+        }
+        assert!(read_labels("a b").is_err());
+        assert!(read_labels("a in b").is_err());
+    }
+
+    #[test]
+    fn a_selector_object_reads_as_text() {
+        let selector = json!({
+            "matchLabels": { "b": "2" },
+            "matchExpressions": [{ "key": "a", "operator": "In", "values": ["1", "2"] }],
+        });
+        assert_eq!(selector_text(&selector).unwrap(), "a in (1,2),b=2");
+        assert!(selects(&selector, &json!({ "metadata": { "labels": { "a": "1", "b": "2" } } })));
+        assert!(!selects(&selector, &json!({ "metadata": { "labels": { "a": "3", "b": "2" } } })));
+    }
+}

@@ -1,0 +1,5 @@
+//! The server as clients see it: through `kube::Client`, and beside it.
+
+mod objects;
+mod support;
+mod watches;

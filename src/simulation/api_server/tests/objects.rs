@@ -1,0 +1,118 @@
+//! Creating, reading, changing and deleting objects.
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+
+use super::support::{config_map, deployment, refusal, run, typed, world};
+
+#[test]
+fn an_object_is_made_read_replaced_and_deleted() {
+    let world = world();
+    run(async {
+        let api = world.config_maps();
+        let made = api.create(&PostParams::default(), &config_map("a", &json!({ "k": "1" }))).await.unwrap();
+        let metadata = &made.metadata;
+        assert_eq!(metadata.creation_timestamp.as_ref().unwrap().0.to_string(), "2026-03-04T01:00:00Z");
+        assert_eq!(metadata.uid.as_ref().unwrap().len(), 36);
+        assert_eq!(metadata.generation, None);
+        let mut read = api.get("a").await.unwrap();
+        assert_eq!(read, made);
+        read.data.as_mut().unwrap().insert("k".to_owned(), "2".to_owned());
+        let replaced = api.replace("a", &PostParams::default(), &read).await.unwrap();
+        assert_eq!(replaced.data.as_ref().unwrap()["k"], "2");
+        let stale = refusal(api.replace("a", &PostParams::default(), &read).await);
+        assert_eq!((stale.code, stale.reason.as_str()), (409, "Conflict"));
+        assert_eq!(
+            stale.message,
+            "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again"
+        );
+        let deleted = api.delete("a", &DeleteParams::default()).await.unwrap();
+        assert_eq!(deleted.right().unwrap().details.unwrap().uid, metadata.uid.clone().unwrap());
+        let missing = refusal(api.get("a").await);
+        assert_eq!((missing.code, missing.message.as_str()), (404, "configmaps \"a\" not found"));
+    });
+}
+
+#[test]
+fn a_name_is_taken_once() {
+    let world = world();
+    run(async {
+        let api = world.config_maps();
+        api.create(&PostParams::default(), &config_map("a", &json!({}))).await.unwrap();
+        let again = refusal(api.create(&PostParams::default(), &config_map("a", &json!({}))).await);
+        assert_eq!((again.code, again.reason.as_str()), (409, "AlreadyExists"));
+        assert_eq!(again.message, "configmaps \"a\" already exists");
+        let nowhere: Api<ConfigMap> = Api::namespaced(world.client("jane"), "nowhere");
+        let missing = refusal(nowhere.create(&PostParams::default(), &config_map("a", &json!({}))).await);
+        assert_eq!(missing.message, "namespaces \"nowhere\" not found");
+    });
+}
+
+#[test]
+fn a_deployment_gets_its_defaults_and_counts_changes_of_its_spec() {
+    let world = world();
+    run(async {
+        let api: Api<Deployment> = Api::default_namespaced(world.client("jane"));
+        let made = api.create(&PostParams::default(), &typed(deployment("web"))).await.unwrap();
+        let spec = made.spec.as_ref().unwrap();
+        assert_eq!(
+            (spec.replicas, spec.revision_history_limit, spec.progress_deadline_seconds),
+            (Some(1), Some(10), Some(600))
+        );
+        let pod = spec.template.spec.as_ref().unwrap();
+        assert_eq!(pod.termination_grace_period_seconds, Some(30));
+        assert_eq!(pod.containers[0].image_pull_policy.as_deref(), Some("IfNotPresent"));
+        assert_eq!(made.metadata.generation, Some(1));
+        let scaled = Patch::Merge(json!({ "spec": { "replicas": 3 } }));
+        let changed = api.patch("web", &PatchParams::default(), &scaled).await.unwrap();
+        assert_eq!(changed.metadata.generation, Some(2));
+        let again = api.patch("web", &PatchParams::default(), &scaled).await.unwrap();
+        assert_eq!(again, changed, "a patch that changes nothing writes nothing");
+        let status = Patch::Merge(json!({ "status": { "replicas": 3 }, "spec": { "replicas": 7 } }));
+        let reported = api.patch_status("web", &PatchParams::default(), &status).await.unwrap();
+        assert_eq!(reported.metadata.generation, Some(2));
+        assert_eq!(reported.spec.unwrap().replicas, Some(3));
+        assert_eq!(reported.status.unwrap().replicas, Some(3));
+    });
+}
+
+#[test]
+fn a_dry_run_answers_and_changes_nothing() {
+    let world = world();
+    run(async {
+        let api = world.config_maps();
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let made = api.create(&dry, &config_map("a", &json!({}))).await.unwrap();
+        assert!(made.metadata.uid.is_some() && made.metadata.resource_version.is_none());
+        assert_eq!(refusal(api.get("a").await).code, 404);
+        let record = world.server.writes().pop().unwrap();
+        assert!(record.dry_run && !record.changed());
+    });
+}
+
+#[test]
+fn a_long_list_comes_page_by_page_as_it_was_at_the_first() {
+    let world = world();
+    run(async {
+        let api = world.config_maps();
+        for name in ["a", "b", "c", "d", "e"] {
+            api.create(&PostParams::default(), &config_map(name, &json!({}))).await.unwrap();
+        }
+        let first = api.list(&ListParams::default().limit(2)).await.unwrap();
+        assert_eq!(first.metadata.remaining_item_count, Some(3));
+        api.delete("c", &DeleteParams::default()).await.unwrap();
+        api.create(&PostParams::default(), &config_map("cc", &json!({}))).await.unwrap();
+        let token = first.metadata.continue_.clone().unwrap();
+        let rest = api.list(&ListParams::default().limit(9).continue_token(&token)).await.unwrap();
+        let names: Vec<_> = rest.items.iter().map(|item| item.metadata.name.clone().unwrap()).collect();
+        assert_eq!(names, ["c", "d", "e"]);
+        assert_eq!(rest.metadata.resource_version, first.metadata.resource_version);
+        world.server.compact(world.server.revision());
+        let gone = refusal(api.list(&ListParams::default().limit(9).continue_token(&token)).await);
+        assert_eq!((gone.code, gone.reason.as_str()), (410, "Expired"));
+    });
+}

@@ -1,0 +1,265 @@
+//! GET of several objects: lists, page by page, and watches.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::{Value, json};
+
+use super::super::{
+    definition::ResourceDefinition,
+    field_error::FieldError,
+    object::set,
+    reply::{Content, Reply, object_bytes},
+    request::{ApiRequest, Representation},
+    selector::{Selector, place},
+    state::State,
+    status_error::{Named, StatusError},
+    version::ObjectVersion,
+    watch::WatchPlan,
+};
+
+/// Where a list goes on.
+struct Continuation {
+    revision: u64,
+    /// Namespace and name of the last object that was told.
+    after: (String, String),
+}
+
+impl Continuation {
+    fn write(&self) -> String {
+        let text = json!([self.revision, self.after.0, self.after.1]).to_string();
+        text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn read(token: &str) -> Option<Self> {
+        let bytes = token.as_bytes().chunks(2).map(|pair| {
+            let digits = std::str::from_utf8(pair).ok()?;
+            u8::from_str_radix(digits, 16).ok()
+        });
+        let (revision, namespace, name) = serde_json::from_slice(&bytes.collect::<Option<Vec<u8>>>()?).ok()?;
+        Some(Self { revision, after: (namespace, name) })
+    }
+}
+
+pub(super) fn selector_of(request: &ApiRequest) -> Result<Selector, StatusError> {
+    let query = &request.query;
+    let read = Selector::read(&request.definition, query.text("labelSelector"), query.text("fieldSelector"));
+    let selector = read.map_err(StatusError::bad_request)?;
+    Ok(match &request.name {
+        Some(name) => selector.with_name(name),
+        None => selector,
+    })
+}
+
+/// The objects that a request selects, as they are.
+pub(super) fn selected(state: &State, request: &ApiRequest) -> Result<Vec<Arc<ObjectVersion>>, StatusError> {
+    let selector = selector_of(request)?;
+    let objects = state.store.list(&request.definition.storage, request.namespace.as_deref());
+    Ok(objects.filter(|object| selector.matches(&object.value)).cloned().collect())
+}
+
+/// A list as a value.
+pub(super) fn list_object(definition: &ResourceDefinition, revision: u64, objects: &[Arc<ObjectVersion>]) -> Value {
+    let items = objects.iter().map(|object| {
+        let mut whole = object.whole();
+        if let (true, Some(fields)) = (definition.built_in().is_some(), whole.as_object_mut()) {
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+        whole
+    });
+    json!({
+        "kind": definition.list_kind, "apiVersion": definition.api_version(),
+        "metadata": { "resourceVersion": revision.to_string() }, "items": items.collect::<Vec<_>>(),
+    })
+}
+
+fn check_options(request: &ApiRequest) -> Result<(), StatusError> {
+    let query = &request.query;
+    let (version, matching) = (query.text("resourceVersion"), query.text("resourceVersionMatch"));
+    let continues = query.given("continue").is_some();
+    let mut errors = Vec::new();
+    let field = "resourceVersionMatch";
+    if !matching.is_empty() {
+        if version.is_empty() {
+            let problem = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+            errors.push(FieldError::forbidden(field, problem));
+        }
+        if continues {
+            let problem = "resourceVersionMatch is forbidden when continue is provided";
+            errors.push(FieldError::forbidden(field, problem));
+        }
+        if !["Exact", "NotOlderThan"].contains(&matching) {
+            errors.push(FieldError::not_supported(field, &json!(matching), &["Exact", "NotOlderThan", ""]));
+        }
+        if matching == "Exact" && version == "0" {
+            let problem = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+            errors.push(FieldError::forbidden(field, problem));
+        }
+    }
+    if query.has("sendInitialEvents") {
+        errors.push(FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+    }
+    refuse(&errors)
+}
+
+fn refuse(errors: &[FieldError]) -> Result<(), StatusError> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(StatusError::invalid(Named { group: "meta.k8s.io", name: "ListOptions" }, "", errors))
+}
+
+fn revision_of(text: &str) -> Result<u64, StatusError> {
+    text.parse().map_err(|_| {
+        let problem = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
+        let error = FieldError::invalid("resourceVersion", &json!(text), &problem);
+        StatusError::invalid(Named { group: "", name: "" }, "", &[error])
+    })
+}
+
+/// Reads several objects.
+pub(in super::super) fn list(state: &mut State, request: &ApiRequest) -> Result<Reply, StatusError> {
+    check_options(request)?;
+    let selector = selector_of(request)?;
+    let limit = request.query.integer("limit").map_err(StatusError::bad_request)?.filter(|limit| *limit > 0);
+    let version = request.query.text("resourceVersion");
+    let continuation =
+        match request.query.given("continue") {
+            None => None,
+            Some(token) => Some(Continuation::read(token).ok_or_else(|| {
+                StatusError::bad_request("continue key is not valid: encoded continue token is invalid")
+            })?),
+        };
+    if continuation.is_some() && !version.is_empty() && version != "0" {
+        return Err(StatusError::bad_request("specifying resource version is not allowed when using continue"));
+    }
+    let revision = revision_to_serve(state, request, continuation.as_ref())?;
+    let objects = state.snapshot(&request.definition.storage, request.namespace.as_deref(), revision);
+    let chosen = objects.into_iter().filter(|object| {
+        let told = continuation.as_ref().is_some_and(|continuation| {
+            place(&object.value) <= (continuation.after.0.as_str(), continuation.after.1.as_str())
+        });
+        !told && selector.matches(&object.value)
+    });
+    let mut chosen: Vec<Arc<ObjectVersion>> = chosen.collect();
+    let mut metadata = json!({ "resourceVersion": revision.to_string() });
+    // A list of any version comes whole, whatever its limit.
+    let limit = limit.filter(|_| version != "0").and_then(|limit| usize::try_from(limit).ok());
+    if let Some(limit) = limit.filter(|limit| *limit < chosen.len()) {
+        let left = chosen.len() - limit;
+        chosen.truncate(limit);
+        if let Some(last) = chosen.last() {
+            let after = (last.namespace().to_owned(), last.name().to_owned());
+            set(&mut metadata, &["continue"], Continuation { revision, after }.write());
+        }
+        if selector.is_everything() {
+            set(&mut metadata, &["remainingItemCount"], left);
+        }
+    }
+    Ok(Reply::new(200, Content::Bytes(write_list(request, &metadata, &chosen))))
+}
+
+/// The revision at which a list is served.
+fn revision_to_serve(
+    state: &State,
+    request: &ApiRequest,
+    continuation: Option<&Continuation>,
+) -> Result<u64, StatusError> {
+    let current = state.store.revision();
+    if let Some(continuation) = continuation {
+        if continuation.revision < state.store.history.floor() {
+            let mut error = StatusError::expired(
+                "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+            );
+            let resumed = Continuation { revision: current, after: continuation.after.clone() };
+            error.continuation = Some(resumed.write());
+            return Err(error);
+        }
+        return Ok(continuation.revision);
+    }
+    let version = request.query.text("resourceVersion");
+    if version.is_empty() {
+        return Ok(current);
+    }
+    let asked = revision_of(version)?;
+    if asked > current {
+        return Err(StatusError::from_the_future(asked, current));
+    }
+    if asked == 0 {
+        return Ok(state.stale_revision(&request.user).unwrap_or(current));
+    }
+    if request.query.text("resourceVersionMatch") == "Exact" {
+        if asked < state.store.history.floor() {
+            return Err(StatusError::expired("The resourceVersion for the provided list is too old."));
+        }
+        return Ok(asked);
+    }
+    Ok(current)
+}
+
+/// Writes a list around the bytes of its elements, which are kept.
+fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersion>]) -> Bytes {
+    let definition = &request.definition;
+    let (kind, version) = match request.representation {
+        Representation::Full => (definition.list_kind.clone(), definition.api_version()),
+        Representation::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
+    };
+    let mut written = BytesMut::new();
+    let head = json!({ "kind": kind, "apiVersion": version, "metadata": metadata }).to_string();
+    written.put_slice(head.strip_suffix('}').unwrap_or(&head).as_bytes());
+    written.put_slice(b",\"items\":[");
+    for (index, object) in objects.iter().enumerate() {
+        if index > 0 {
+            written.put_u8(b',');
+        }
+        let same_version = super::super::object::text(&object.value, &["apiVersion"]) == Some(version.as_str());
+        let item = match request.representation {
+            Representation::Full if definition.built_in().is_some() && same_version => object.item_json(),
+            representation => object_bytes(object, definition, representation),
+        };
+        written.put_slice(&item);
+    }
+    written.put_slice(b"]}");
+    written.freeze()
+}
+
+/// Follows changes.
+pub(in super::super) fn watch(state: &mut State, request: &ApiRequest) -> Result<Reply, StatusError> {
+    let query = &request.query;
+    let initial = query.flag("sendInitialEvents");
+    let matching = query.text("resourceVersionMatch");
+    let mut errors = Vec::new();
+    let field = "resourceVersionMatch";
+    if initial.is_some() && matching != "NotOlderThan" {
+        let problem = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        errors.push(FieldError::forbidden(field, problem));
+    }
+    if !matching.is_empty() && initial.is_none() {
+        let problem = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+        errors.push(FieldError::forbidden(field, problem));
+    }
+    if !matching.is_empty() && matching != "NotOlderThan" {
+        errors.push(FieldError::not_supported(field, &json!(matching), &["NotOlderThan"]));
+    }
+    refuse(&errors)?;
+    let selector = selector_of(request)?;
+    let version = query.text("resourceVersion");
+    let asked = if version.is_empty() { 0 } else { revision_of(version)? };
+    let seconds = query.integer("timeoutSeconds").map_err(StatusError::bad_request)?.filter(|seconds| *seconds > 0);
+    let plan = WatchPlan {
+        definition: request.definition.clone(),
+        namespace: request.namespace.clone(),
+        selector,
+        representation: request.representation,
+        user: request.user.clone(),
+        from: asked,
+        // Without a version a watch begins with what there is.
+        sends_initial: initial.unwrap_or(asked == 0),
+        marks_end_of_initial: initial == Some(true),
+        bookmarks: query.flag("allowWatchBookmarks").unwrap_or(false),
+        until: seconds
+            .and_then(|seconds| state.clock.now().saturating_add(jiff::SignedDuration::from_secs(seconds)).ok()),
+    };
+    Ok(Reply::new(200, Content::Watch(Box::new(plan))))
+}

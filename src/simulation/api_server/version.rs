@@ -1,0 +1,102 @@
+//! One version of an object, kept once and shared by the store, the history and every answer.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Map, Value};
+
+use super::{object::meta, ownership::Owners};
+
+/// One version of an object as it is stored.
+#[derive(Debug)]
+pub struct ObjectVersion {
+    /// The object without `metadata.managedFields`, which answers have and nothing in the simulation reads.
+    pub value: Value,
+    /// Its resourceVersion.
+    pub revision: u64,
+    pub(super) owners: Arc<Owners>,
+    json: OnceLock<Bytes>,
+    item: OnceLock<Bytes>,
+}
+
+impl ObjectVersion {
+    pub(super) fn new(value: Value, revision: u64, owners: Arc<Owners>) -> Self {
+        Self { value, revision, owners, json: OnceLock::new(), item: OnceLock::new() }
+    }
+
+    /// The object as the bytes of an answer. They are made once.
+    pub fn json(&self) -> Bytes {
+        self.json.get_or_init(|| self.write(true)).clone()
+    }
+
+    /// The object as an element of a list of a built-in kind: without `apiVersion` and `kind`.
+    pub(super) fn item_json(&self) -> Bytes {
+        self.item.get_or_init(|| self.write(false)).clone()
+    }
+
+    /// The whole object, `managedFields` included.
+    pub(super) fn whole(&self) -> Value {
+        let mut whole = self.value.clone();
+        self.owners.write_into(&mut whole);
+        whole
+    }
+
+    fn write(&self, with_type: bool) -> Bytes {
+        serde_json::to_vec(&Written { version: self, with_type }).unwrap_or_default().into()
+    }
+
+    /// The name of the object.
+    pub fn name(&self) -> &str {
+        meta(&self.value, "name")
+    }
+
+    /// The namespace of the object; empty for one of the whole cluster.
+    pub fn namespace(&self) -> &str {
+        meta(&self.value, "namespace")
+    }
+
+    /// The uid of the object.
+    pub fn uid(&self) -> &str {
+        meta(&self.value, "uid")
+    }
+}
+
+struct Written<'a> {
+    version: &'a ObjectVersion,
+    with_type: bool,
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.version.value.as_object().into_iter().flatten() {
+            match (name.as_str(), value) {
+                ("apiVersion" | "kind", _) if !self.with_type => {}
+                ("metadata", Value::Object(fields)) => {
+                    map.serialize_entry(name, &Metadata { fields, owners: &self.version.owners })?;
+                }
+                _ => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+struct Metadata<'a> {
+    fields: &'a Map<String, Value>,
+    owners: &'a Owners,
+}
+
+impl Serialize for Metadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.fields {
+            map.serialize_entry(name, value)?;
+        }
+        if !self.owners.0.is_empty() {
+            map.serialize_entry("managedFields", self.owners)?;
+        }
+        map.end()
+    }
+}
