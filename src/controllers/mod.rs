@@ -7,18 +7,23 @@
 //! **What must not**: a second way to the API server (`cluster` has it), decisions that are no mapping to and from the
 //! core, and anything that knows whether the cluster is real.
 
+pub mod administration;
 pub mod backoff;
 pub mod context;
 pub mod driver;
 pub mod kind;
 pub mod notice;
 pub mod phase_run;
+pub mod phase_schedule;
 pub mod report;
+pub mod target;
 pub mod wake;
 
+pub use administration::ObservedPolicy;
 pub use backoff::Backoff;
 pub use context::{Context, Leadership, ObjectKey, OperatorSettings};
 pub use driver::{ReconcileError, reconcile};
 pub use kind::{Kind, KindStatus};
 pub use report::{Report, condition, seal};
+pub use target::{ObservedTarget, read_claims, read_target};
 pub use wake::{Woken, woken_by};

@@ -6,6 +6,8 @@
 //! **What must not**: reading files or the API server, and deciding anything. A fault here is a fact about a spec, shown
 //! with its line by the commands and as a condition by the operator.
 
+use std::fmt;
+
 mod administrator;
 mod analysis;
 mod escalation;
@@ -29,7 +31,21 @@ pub struct SpecFault {
 }
 
 impl SpecFault {
-    fn new(path: impl Into<String>, problem: impl Into<String>, remedy: Option<String>) -> Self {
+    /// A fault of its parts.
+    pub fn new(path: impl Into<String>, problem: impl Into<String>, remedy: Option<String>) -> Self {
         Self { path: path.into(), problem: problem.into(), remedy }
     }
+}
+
+impl fmt::Display for SpecFault {
+    /// One line for a condition: the field, what is wrong, what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.problem)?;
+        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
+    }
+}
+
+/// Several faults as one message.
+pub fn faults_text(faults: &[SpecFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

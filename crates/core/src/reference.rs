@@ -3,10 +3,10 @@
 use crate::{
     analysis::{baseline::LeftOutReason, probe::ProbeEnding, reason::AnalysisReason, report::RejectionReason},
     plan::pod::TestPodEnd,
-    policy::{FindingReason, FlagReason, GateReason, StartReason},
+    policy::{AdministrationReason, FindingReason, FlagReason, GateReason, StartReason},
     prelude::*,
     promotion::PromotionReason,
-    schedule::ScheduleReason,
+    schedule::{RunReason, ScheduleReason},
     tuning::{
         NothingToTry, RefusalReason, binding::BindingReason, interaction::Conflict, outcome::TrialReason,
         predict::PredictionRefusal, search::SearchEndReason, winner::WinnerReason,
@@ -27,11 +27,13 @@ pub struct ReasonGroup {
 /// Every group, in the order of the loop.
 pub const REASON_GROUPS: &[ReasonGroup] = &[
     group("Why a schedule starts a run, or does not", "ScheduleReason", ScheduleReason::ALL),
+    group("Where a run stands, and why a domain has no measurement", "RunReason", RunReason::ALL),
     group("Why a test pod is deleted", "TestPodEnd", TestPodEnd::ALL),
     group("How a probe ended", "ProbeEnding", ProbeEnding::ALL),
     group("Why a row of a PHASE report does not count", "RejectionReason", RejectionReason::ALL),
     group("Why a run does not serve as baseline", "LeftOutReason", LeftOutReason::ALL),
     group("What a verdict rests on", "AnalysisReason", AnalysisReason::ALL),
+    group("Where the administrator's policy stands", "AdministrationReason", AdministrationReason::ALL),
     group("What is wrong with a policy", "FindingReason", FindingReason::ALL),
     group("Where a flag stands", "FlagReason", FlagReason::ALL),
     group("Why a gate is open or closed", "GateReason", GateReason::ALL),

@@ -1,7 +1,10 @@
 //! PhaseRun: one run over a set of domains and its verdict; the unit of evidence.
 //!
-//! **What lives here**: its spec (this file) and its status. **What must not**: how a run is judged.
+//! **What lives here**: its spec (this file), its status, and what its status keeps of measurements, both ways. **What
+//! must not**: how a run is judged.
 
+pub mod judged;
+pub mod measured;
 pub mod status;
 
 use kube::{CustomResource, KubeSchema};

@@ -8,7 +8,8 @@ use phaseloop_core::value::{Diagnosis, Metric, Severity, SymptomKind, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{audit::TransitionHistory, condition::Condition, schema};
+use super::measured::MeasuredDomain;
+use crate::api::{audit::TransitionHistory, condition::Condition, duration::Duration, schema};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -188,12 +189,32 @@ pub struct MetricDelta {
 }
 
 /// How one domain fared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DomainStatus {
     /// The domain.
     #[schemars(schema_with = "schema::label")]
     pub name: String,
+    /// When its pod was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Timestamp>,
+    /// When its pod had ended and its result was stored, or when it was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Name of its pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub pod_name: Option<String>,
+    /// Uid of its pod; left out until it was seen.
+    #[serde(default, rename = "podUID", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::uid", rename = "podUID")]
+    pub pod_uid: Option<String>,
+    /// From the start of the engine's container to the engine's being ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_ready_after: Option<Duration>,
+    /// Whether its measurement says anything of the engine: an invalid one adds no symptom. Left out until it is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<bool>,
     /// Its verdict; left out while it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::verdict")]
@@ -222,6 +243,9 @@ pub struct DomainStatus {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["metric".into()]))]
     pub metrics: Vec<MetricSummary>,
+    /// What was measured besides; left out where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<MeasuredDomain>,
     /// What it was compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineReference>,
@@ -230,6 +254,13 @@ pub struct DomainStatus {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["metric".into()]))]
     pub deltas: Vec<MetricDelta>,
+}
+
+impl DomainStatus {
+    /// A domain of which nothing is known yet.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
 }
 
 /// One degraded metric of one domain.
@@ -304,7 +335,7 @@ pub struct PhaseRunStatus {
     /// Weighted share of requests within their limits, 0 to 1; left out where any domain has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitness: Option<f64>,
-    /// When the first pod started.
+    /// When the first pod was asked for: the target is tested as it stood then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// When the run was judged.
@@ -320,6 +351,11 @@ pub struct PhaseRunStatus {
     /// Whether the run may serve in later baselines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admitted: Option<bool>,
+    /// Why it may serve in later baselines, or why not: `WithinLimits`, `BaselineSeeding` for a seed, or the reason that
+    /// speaks against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::reason")]
+    pub admission_reason: Option<String>,
     /// What differs from the baseline's runs, named before anything else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

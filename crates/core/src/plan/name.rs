@@ -39,6 +39,12 @@ pub fn canary_name(target: &TargetReference, night_start: Timestamp, attempt: u3
     with_tail(&target.name, &tail, PARENT_NAME_LENGTH_MAX)
 }
 
+/// The cycle that a run begins: everything that follows from the run carries this id. The uid is part of it: a run made
+/// again under its name begins another cycle.
+pub fn cycle_name(run: &str, run_uid: &Uid) -> String {
+    with_tail(run, &short_digest(&["Cycle", run, run_uid.as_str()]), LABEL_LENGTH_MAX)
+}
+
 /// The one promotion that a cycle can make for a target. The winner is not part of it: two controllers that disagree on
 /// the winner collide.
 pub fn promotion_name(target: &TargetReference, cycle: &str) -> String {

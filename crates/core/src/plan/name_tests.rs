@@ -153,3 +153,12 @@ proptest! {
         prop_assert_ne!(canary_name(&one, now, first_attempt), canary_name(&one, now, second_attempt));
     }
 }
+
+#[test]
+fn a_run_made_again_begins_another_cycle() {
+    let cycle = |run: &str, uid: &str| cycle_name(run, &Uid::new(uid));
+    assert_eq!(cycle("llama-20260304-0300", "u1"), cycle("llama-20260304-0300", "u1"));
+    assert_ne!(cycle("llama-20260304-0300", "u1"), cycle("llama-20260304-0300", "u2"));
+    assert!(cycle("llama-20260304-0300", "u1").starts_with("llama-20260304-0300-"));
+    assert_label(&cycle(&"x".repeat(80), "u"), LABEL_LENGTH_MAX);
+}

@@ -5,6 +5,7 @@
 //!
 //! **What must not**: judging a run (`analysis`), choosing values (`tuning`), anything that acts.
 
+pub mod administration;
 pub mod bound;
 pub mod conflict;
 pub mod counting;
@@ -22,6 +23,7 @@ pub mod safety;
 pub mod start;
 pub mod window;
 
+pub use administration::AdministrationReason;
 pub use conflict::{EscalationIdentity, ruling_escalation};
 pub use counting::{CountedRun, CountingRule, SymptomCount, count_symptoms, derived_counting_window};
 pub use finding::{FindingReason, FindingSeverity, PolicyFinding};

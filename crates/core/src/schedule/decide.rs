@@ -25,6 +25,10 @@ reasons! {
         Suspended,
         /// No scheduled instant has come since the last one that was dealt with.
         NotYet,
+        /// The spec can't work; the message names the field and what to do.
+        InvalidSpec,
+        /// The cluster refused to take the run; it is tried again until the starting deadline.
+        RunRefused,
     }
 }
 

@@ -1,0 +1,61 @@
+//! Where a run stands, and why it ended without a measurement.
+
+use crate::reasons;
+
+reasons! {
+    /// Where a run stands, and why one of its domains has no measurement.
+    pub enum RunReason {
+        /// Another test pod, or an earlier run, is on the target; the run waits for it to end.
+        TargetBusy,
+        /// The test pod waits for a GPU.
+        AwaitingGPU,
+        /// The test pod has a node; images are pulled and its init containers run.
+        PodPreparing,
+        /// The engine of the test pod starts.
+        EngineStarting,
+        /// A domain is tested.
+        Testing,
+        /// A domain has ended and its result is stored; the next one begins.
+        DomainEnded,
+        /// Every domain has ended, and the figures are judged.
+        Judging,
+        /// The run was judged.
+        Judged,
+        /// Somebody aborted the run; nothing is concluded from it.
+        Aborted,
+        /// The spec can't be run; the message names the field and what to do.
+        InvalidSpec,
+        /// The target does not exist.
+        TargetNotFound,
+        /// The PodTemplate of a domain does not exist.
+        PodTemplateNotFound,
+        /// No test pod can be made of the pod template; the message names the rule.
+        TemplateRefused,
+        /// No GPU became free within gpuWaitTimeout.
+        NoSpareGPU,
+        /// The namespace's quota has no room for the test pod.
+        QuotaExceeded,
+        /// A rule of the cluster does not admit the test pod.
+        PodRefused,
+        /// An image of the test pod can't be pulled.
+        ImagePullFailed,
+        /// A container of the test pod can't be created: a Secret or ConfigMap is missing, or the runtime refuses it.
+        ContainerNotCreated,
+        /// Another pod has the name of the test pod.
+        PodNameTaken,
+        /// The test pod went before its result was read, or its node is lost.
+        PodLost,
+        /// The time of the domain or of the run was over before the test had ended.
+        TimedOut,
+        /// No replica can be borrowed from the target; the message says what speaks against it.
+        BorrowRefused,
+        /// A replica of the target was borrowed, and the run begins once its GPU is free.
+        ReplicaBorrowed,
+        /// Somebody else changed the target's replicas while one was borrowed; nothing is overwritten.
+        GiveBackConflict,
+        /// The containers of every test pod are reported terminated, and what was borrowed is given back.
+        Released,
+        /// A test pod has not ended yet, or something borrowed is not given back yet.
+        Releasing,
+    }
+}

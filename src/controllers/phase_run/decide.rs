@@ -1,0 +1,340 @@
+//! What a run does at an instant.
+//!
+//! A result is stored in one look and its pod deleted in a later one that sees it stored: replicas that do not lead may
+//! delete pods, and must never delete one whose result nobody has.
+
+use jiff::{SignedDuration, Timestamp};
+use phaseloop_core::{
+    plan::{Intent, Plan, Wake, name::cycle_name},
+    policy::AdministrationReason,
+    schedule::{RunReason, later_by},
+};
+
+use super::{
+    ValidPhaseRun,
+    domain::{DomainOutcome, DomainStep, Unmeasured, domain_of, plan_pod, refused, step},
+    facts::has_ended,
+    judge::judge,
+    record::record_outcome,
+    release::{is_released, releases},
+    status,
+};
+use crate::{
+    api::{
+        PhaseRunStatus,
+        phase_run::{Domain, status::DomainStatus},
+    },
+    cluster::{ClusterError, ClusterErrorKind, Effect},
+    controllers::Report,
+    workload::{ValidTestPod, reading::PodFaultReason, reading::fault_of_create},
+};
+
+/// How soon what the cluster refused, or what has not ended yet, is looked at again.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+type RunPlan = Plan<Report<PhaseRunStatus>>;
+
+/// Decides.
+pub(super) fn decide(valid: &ValidPhaseRun, now: Timestamp) -> RunPlan {
+    let before = valid.status();
+    let intents = releases(valid, now);
+    if has_ended(&valid.object) {
+        let wake = if is_released(valid) { Wake::OnChange } else { Wake::after(now, LOOK_AGAIN) };
+        return Plan { remember: None, intents, report: status::ended(valid, before), wake };
+    }
+    if valid.object.metadata.deletion_timestamp.is_some() {
+        return Plan { remember: None, intents, report: status::unchanged(before), wake: Wake::OnChange };
+    }
+    let status = opened(valid, before, now);
+    if valid.object.spec.abort {
+        let report = status::aborted(valid, status, now);
+        return Plan { remember: None, intents, report, wake: Wake::after(now, LOOK_AGAIN) };
+    }
+    Progress { valid, now, status, intents, waits: Vec::new() }.decide()
+}
+
+/// The status with a row for every domain of the spec, in its order. A pod that is there although nobody remembers having
+/// asked for it (a status was lost) is taken over.
+fn opened(valid: &ValidPhaseRun, before: PhaseRunStatus, now: Timestamp) -> PhaseRunStatus {
+    let identity = valid.identity();
+    let mut status = before;
+    let rows = valid.object.spec.domains.iter().map(|domain| {
+        let mut row = domain_of(&status, &domain.name).cloned().unwrap_or_else(|| DomainStatus::named(&domain.name));
+        if let Some(pod) = valid.pod_of(&domain.name).filter(|_| row.ended_at.is_none()) {
+            row.begun_at.get_or_insert(now);
+            row.pod_name = Some(pod.name.clone());
+            row.pod_uid = Some(pod.uid.to_string());
+        }
+        row
+    });
+    status.domains = rows.collect();
+    status.started_at = status.started_at.or_else(|| status.domains.iter().filter_map(|row| row.begun_at).min());
+    status.cycle = Some(cycle_name(&identity.name, &identity.uid));
+    status
+}
+
+/// Why nothing else is done now, and until when.
+struct Waiting {
+    reason: &'static str,
+    message: String,
+    until: Timestamp,
+}
+
+/// What follows for the next domain.
+enum Beginning {
+    /// Its pod is asked for.
+    Pod(Box<ValidTestPod>),
+    /// It waits.
+    Wait(Waiting),
+    /// It can't be tested.
+    Refused(Unmeasured),
+}
+
+/// One look at a run that has not ended.
+struct Progress<'a> {
+    valid: &'a ValidPhaseRun,
+    now: Timestamp,
+    status: PhaseRunStatus,
+    intents: Vec<Intent>,
+    waits: Vec<Waiting>,
+}
+
+impl<'a> Progress<'a> {
+    fn decide(mut self) -> RunPlan {
+        if !self.valid.world.faults.is_empty() {
+            return self.refuse_spec();
+        }
+        let domains: &'a [Domain] = &self.valid.object.spec.domains;
+        let mut ended = false;
+        for domain in domains {
+            ended |= self.look_at(domain);
+        }
+        if ended {
+            return self.stored();
+        }
+        let running = self.rows(|row| row.begun_at.is_some() && row.ended_at.is_none());
+        let next = domains.iter().find(|domain| {
+            domain_of(&self.status, &domain.name).is_none_or(|row| row.begun_at.is_none() && row.ended_at.is_none())
+        });
+        match next {
+            Some(domain) if i64::try_from(running).unwrap_or(i64::MAX) < self.valid.object.spec.parallelism => {
+                self.begin_next(domain)
+            }
+            None if running == 0 => {
+                let report = judge(self.valid, self.status, self.now);
+                Plan { remember: None, intents: self.intents, report, wake: Wake::after(self.now, LOOK_AGAIN) }
+            }
+            Some(_) | None => self.wait(None),
+        }
+    }
+
+    fn rows(&self, wanted: impl Fn(&&DomainStatus) -> bool) -> usize {
+        self.status.domains.iter().filter(wanted).count()
+    }
+
+    /// Looks at a domain that has begun; says whether it has ended with this look.
+    fn look_at(&mut self, domain: &Domain) -> bool {
+        let Some(row) = domain_of(&self.status, &domain.name).filter(|row| row.ended_at.is_none()) else {
+            return false;
+        };
+        let Some(begun_at) = row.begun_at else { return false };
+        match step(self.valid, domain, row, begun_at, self.now) {
+            DomainStep::End(outcome) => {
+                self.end(domain, *outcome);
+                true
+            }
+            DomainStep::Wait { reason, message, until } => {
+                self.waits.push(Waiting { reason: reason.name(), message, until });
+                false
+            }
+            DomainStep::Create => match self.pod_for(domain, begun_at) {
+                Ok(pod) => {
+                    self.intents.push(Intent::CreateTestPod(Box::new(pod.intent())));
+                    self.waits.push(self.asked_for(&pod));
+                    false
+                }
+                Err(unmeasured) => {
+                    self.end(domain, DomainOutcome::Unmeasured(unmeasured));
+                    true
+                }
+            },
+        }
+    }
+
+    fn end(&mut self, domain: &Domain, outcome: DomainOutcome) {
+        record_outcome(&mut self.status, &domain.name, outcome, self.now);
+    }
+
+    /// A result is stored; what follows from it, the next look does.
+    fn stored(self) -> RunPlan {
+        let is_last = self.status.domains.iter().all(|row| row.ended_at.is_some());
+        let reason = if is_last { RunReason::Judging } else { RunReason::DomainEnded };
+        let ended = self.rows(|row| row.ended_at.is_some());
+        let message = format!("{ended} of {} domains have ended", self.status.domains.len());
+        let report = status::going_on(self.valid, self.status, reason.name(), &message);
+        Plan { remember: None, intents: self.intents, report, wake: Wake::At(self.now) }
+    }
+
+    /// The spec can't be run: no domain of it begins.
+    fn refuse_spec(mut self) -> RunPlan {
+        let message = crate::validate::faults_text(&self.valid.world.faults);
+        for domain in &self.valid.object.spec.domains {
+            if domain_of(&self.status, &domain.name).is_some_and(|row| row.ended_at.is_none()) {
+                let unmeasured = Unmeasured::error(RunReason::InvalidSpec, message.clone());
+                self.end(domain, DomainOutcome::Unmeasured(unmeasured));
+            }
+        }
+        let report = judge(self.valid, self.status, self.now);
+        Plan { remember: None, intents: self.intents, report, wake: Wake::OnChange }
+    }
+
+    fn begin_next(mut self, domain: &Domain) -> RunPlan {
+        match self.beginning(domain) {
+            Beginning::Wait(waiting) => self.wait(Some(waiting)),
+            Beginning::Refused(unmeasured) => {
+                self.end(domain, DomainOutcome::Unmeasured(unmeasured));
+                self.stored()
+            }
+            Beginning::Pod(pod) => {
+                let Waiting { reason, message, until } = self.asked_for(&pod);
+                let begun = begin(self.valid, self.status, domain, pod.name(), self.now);
+                let report = status::going_on(self.valid, begun, reason, &message);
+                let mut intents = self.intents;
+                intents.push(Intent::CreateTestPod(Box::new(pod.intent())));
+                Plan { remember: Some(report.clone()), intents, report, wake: Wake::At(until) }
+            }
+        }
+    }
+
+    /// Whether the next domain may begin. The checks stand in the order in which they are told.
+    fn beginning(&self, domain: &Domain) -> Beginning {
+        let world = &self.valid.world;
+        let deadline = self.valid.deadline();
+        let is_over = self.now >= deadline;
+        let wait = |reason: &'static str, message: String| {
+            Beginning::Wait(Waiting { reason, message: format!("{message}; given up at {deadline}"), until: deadline })
+        };
+        if let Some(faults) = world.policy.faults() {
+            let reason = AdministrationReason::PolicyInvalid.name();
+            return if is_over {
+                Beginning::Refused(Unmeasured::unknown(RunReason::TimedOut, format!("{reason}: {faults}")))
+            } else {
+                wait(reason, faults.to_owned())
+            };
+        }
+        let Some(facts) = world.templates.get(&domain.name) else {
+            return Beginning::Refused(missing(self.valid, domain));
+        };
+        if !world.target_found {
+            return Beginning::Refused(missing(self.valid, &Domain { pod_template_name: None, ..domain.clone() }));
+        }
+        let planned = plan_pod(self.valid, domain, facts, self.now);
+        match planned {
+            Err(refusal) => Beginning::Refused(refused(&refusal, self.status.started_at.is_some())),
+            Ok(pod) => match world.busy.as_ref().filter(|_| pod.gpus() > 0) {
+                Some(busy) if is_over => Beginning::Refused(Unmeasured::unknown(RunReason::TargetBusy, busy.clone())),
+                Some(busy) => wait(RunReason::TargetBusy.name(), busy.clone()),
+                None => Beginning::Pod(Box::new(pod)),
+            },
+        }
+    }
+
+    /// The pod of a domain that began earlier, once more.
+    fn pod_for(&self, domain: &Domain, begun_at: Timestamp) -> Result<ValidTestPod, Unmeasured> {
+        let facts = self.valid.world.templates.get(&domain.name).ok_or_else(|| missing(self.valid, domain))?;
+        plan_pod(self.valid, domain, facts, begun_at).map_err(|refusal| refused(&refusal, true))
+    }
+
+    fn asked_for(&self, pod: &ValidTestPod) -> Waiting {
+        let wait: SignedDuration = self.valid.object.spec.gpu_wait_timeout.into();
+        let message = format!("pod {} was asked for", pod.name());
+        Waiting { reason: RunReason::AwaitingGPU.name(), message, until: later_by(self.now, wait.max(LOOK_AGAIN)) }
+    }
+
+    /// Nothing is done but to say what is waited for: by the domain that runs, else by the one that is next.
+    fn wait(self, next: Option<Waiting>) -> RunPlan {
+        let until = self.waits.iter().chain(&next).map(|wait| wait.until).min();
+        let wake = until.map_or_else(|| Wake::after(self.now, LOOK_AGAIN), Wake::At);
+        let told = self.waits.into_iter().chain(next).next();
+        let (reason, message) = told.map_or_else(
+            || (RunReason::Testing.name(), RunReason::Testing.meaning().to_owned()),
+            |wait| (wait.reason, wait.message),
+        );
+        let report = status::going_on(self.valid, self.status, reason, &message);
+        Plan { remember: None, intents: self.intents, report, wake }
+    }
+}
+
+/// What is not there that a domain is made of.
+fn missing(valid: &ValidPhaseRun, domain: &Domain) -> Unmeasured {
+    match &domain.pod_template_name {
+        Some(name) => Unmeasured::error(RunReason::PodTemplateNotFound, format!("there is no PodTemplate {name}")),
+        None => {
+            let target = super::facts::target_of(&valid.object);
+            Unmeasured::error(RunReason::TargetNotFound, format!("there is no {target}"))
+        }
+    }
+}
+
+/// A domain begins: what the making of its pod rests on.
+fn begin(
+    valid: &ValidPhaseRun,
+    mut status: PhaseRunStatus,
+    domain: &Domain,
+    pod_name: &str,
+    now: Timestamp,
+) -> PhaseRunStatus {
+    status.started_at.get_or_insert(now);
+    let environment = status.environment.get_or_insert_default();
+    if environment.template_hash.is_none() {
+        environment.template_hash.clone_from(&valid.world.template_hash);
+    }
+    for row in status.domains.iter_mut().filter(|row| row.name == domain.name) {
+        row.begun_at = Some(now);
+        row.pod_name = Some(pod_name.to_owned());
+    }
+    status
+}
+
+/// What follows where the cluster refuses a pod: what it will not take by a rule of its own ends the domain; a missing
+/// right of ours is told and tried again.
+pub(super) fn decide_refused(
+    valid: &ValidPhaseRun,
+    effect: &Effect,
+    error: &ClusterError,
+    now: Timestamp,
+) -> Option<RunPlan> {
+    let Effect::CreateTestPod { pod, .. } = effect else { return None };
+    let plan = decide(valid, now);
+    let mut status = plan.remember.map_or(plan.report.status, |remembered| remembered.status);
+    let pod_name = pod.metadata.name.as_deref().unwrap_or_default();
+    let domain = status.domains.iter().find(|row| row.pod_name.as_deref() == Some(pod_name))?.name.clone();
+    let Some(unmeasured) = refusal_of(error) else {
+        let report = status::going_on(valid, status, RunReason::PodRefused.name(), &error.chain());
+        return Some(Plan::report_only(report, Wake::after(now, LOOK_AGAIN)));
+    };
+    record_outcome(&mut status, &domain, DomainOutcome::Unmeasured(unmeasured), now);
+    let message = format!("the pod of domain {domain} was refused");
+    let report = status::going_on(valid, status, RunReason::DomainEnded.name(), &message);
+    Some(Plan::report_only(report, Wake::At(now)))
+}
+
+fn refusal_of(error: &ClusterError) -> Option<Unmeasured> {
+    let answer = match error.source.as_deref() {
+        Some(kube::Error::Api(status)) => Some((status.code, status.message.as_str())),
+        _ => None,
+    };
+    if error.kind == ClusterErrorKind::NameTaken {
+        return Some(Unmeasured::unknown(RunReason::PodNameTaken, error.chain()));
+    }
+    let fault = answer.and_then(|(code, message)| fault_of_create(code, message))?;
+    let reason = match fault.reason {
+        PodFaultReason::QuotaExceeded => RunReason::QuotaExceeded,
+        _ => RunReason::PodRefused,
+    };
+    Some(Unmeasured::unknown(reason, format!("{}: {}", fault.reason, fault.message)))
+}
+
+#[cfg(test)]
+#[path = "decide_tests/mod.rs"]
+mod tests;

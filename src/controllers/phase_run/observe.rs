@@ -1,0 +1,78 @@
+//! What a run reads. A run that has ended looks after its own pods only.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Pod, PodTemplate};
+use kube::ResourceExt;
+use phaseloop_core::plan::label::{FIELD_MANAGER, LABEL_MANAGED_BY};
+
+use super::facts::has_ended;
+use crate::{
+    api::{PhaseRun, Promotion},
+    cluster::{ClusterError, Reader},
+    controllers::{ObservedPolicy, ObservedTarget, read_claims, read_target},
+    workload::ClaimFacts,
+};
+
+/// Everything that one look at a run needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedPhaseRun {
+    /// The run.
+    pub object: PhaseRun,
+    /// The test pods of the namespace, whomever they test.
+    pub pods: Vec<Pod>,
+    /// What a run needs that has not ended; absent for one that has.
+    pub world: Option<ObservedWorld>,
+}
+
+/// What a run needs that has not ended.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ObservedWorld {
+    /// The target; absent where there is none.
+    pub target: Option<ObservedTarget>,
+    /// The PodTemplates that its domains name, as far as there are any, by name.
+    pub pod_templates: BTreeMap<String, PodTemplate>,
+    /// The volume claims of all these templates.
+    pub claims: BTreeMap<String, ClaimFacts>,
+    /// The administrator's policy.
+    pub policy: ObservedPolicy,
+    /// The runs of the namespace.
+    pub runs: Vec<PhaseRun>,
+    /// The promotions of the namespace.
+    pub promotions: Vec<Promotion>,
+}
+
+/// Reads it.
+pub(super) async fn observe(reader: Reader<'_>, object: PhaseRun) -> Result<ObservedPhaseRun, ClusterError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let pods = reader.list::<Pod>(&namespace, &format!("{LABEL_MANAGED_BY}={FIELD_MANAGER}")).await?.items;
+    let world = if has_ended(&object) { None } else { Some(observe_world(reader, &namespace, &object).await?) };
+    Ok(ObservedPhaseRun { object, pods, world })
+}
+
+async fn observe_world(reader: Reader<'_>, namespace: &str, object: &PhaseRun) -> Result<ObservedWorld, ClusterError> {
+    let target = read_target(reader, namespace, &object.spec.target_ref).await?;
+    let mut pod_templates = BTreeMap::new();
+    for name in object.spec.domains.iter().filter_map(|domain| domain.pod_template_name.as_ref()) {
+        if let Some(template) = reader.get::<PodTemplate>(namespace, name).await? {
+            pod_templates.insert(name.clone(), template);
+        }
+    }
+    let mut claims = BTreeMap::new();
+    if object.spec.domains.iter().any(|domain| domain.serving.is_some())
+        && let Some(target) = &target
+    {
+        claims.extend(read_claims(reader, namespace, &target.template()).await?);
+    }
+    for template in pod_templates.values().filter_map(|template| template.template.as_ref()) {
+        claims.extend(read_claims(reader, namespace, template).await?);
+    }
+    Ok(ObservedWorld {
+        target,
+        pod_templates,
+        claims,
+        policy: ObservedPolicy::read(reader, namespace).await?,
+        runs: reader.list(namespace, "").await?.items,
+        promotions: reader.list(namespace, "").await?.items,
+    })
+}

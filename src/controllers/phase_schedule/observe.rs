@@ -1,0 +1,34 @@
+//! What a schedule reads.
+
+use kube::ResourceExt;
+use phaseloop_core::plan::label::LABEL_SCHEDULE;
+
+use crate::{
+    api::{Escalation, PhaseRun, PhaseSchedule, Promotion},
+    cluster::{ClusterError, Reader},
+};
+
+/// Everything that one look at a schedule needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedPhaseSchedule {
+    /// The schedule.
+    pub object: PhaseSchedule,
+    /// The runs that carry its label.
+    pub runs: Vec<PhaseRun>,
+    /// The Escalations of the namespace.
+    pub escalations: Vec<Escalation>,
+    /// The promotions of the namespace.
+    pub promotions: Vec<Promotion>,
+}
+
+/// Reads it.
+pub(super) async fn observe(reader: Reader<'_>, object: PhaseSchedule) -> Result<ObservedPhaseSchedule, ClusterError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let selector = format!("{LABEL_SCHEDULE}={}", object.name_any());
+    Ok(ObservedPhaseSchedule {
+        runs: reader.list(&namespace, &selector).await?.items,
+        escalations: reader.list(&namespace, "").await?.items,
+        promotions: reader.list(&namespace, "").await?.items,
+        object,
+    })
+}
