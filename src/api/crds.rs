@@ -85,7 +85,7 @@ pub fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
 }
 
 /// The definition in the form in which the API server returns it: no `nullable` (a null stands for an absent field),
-/// whole bounds without a point, defaults of objects as `{}`; with the rules that hold for a whole kind.
+/// whole bounds without a point, defaults of objects without rules as `{}`; with the rules that hold for a whole kind.
 fn normalised(crd: &CustomResourceDefinition, frozen: Option<Frozen>) -> Value {
     let mut crd = serde_json::to_value(crd).unwrap_or_default();
     let Some(schema) = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") else { return crd };
@@ -138,7 +138,10 @@ fn tidy_node(node: &mut Map<String, Value>) {
             *value = whole.into();
         }
     }
-    let default = node.get("default").filter(|default| default.is_object()).cloned();
+    // The API server judges a default by the rules beside it as it is written, before the defaults within come in: a rule
+    // that reads one of them refuses `{}`, and with it the whole definition.
+    let is_ruled = node.contains_key("x-kubernetes-validations");
+    let default = node.get("default").filter(|default| default.is_object() && !is_ruled).cloned();
     if let Some(default) = default {
         let nested = defaults_of(&Value::Object(node.clone()));
         if nested == default {
