@@ -267,12 +267,11 @@ impl<'a> Progress<'a> {
 
 /// What is not there that a domain is made of.
 fn missing(valid: &ValidPhaseRun, domain: &Domain) -> Unmeasured {
-    match &domain.pod_template_name {
-        Some(name) => Unmeasured::error(RunReason::PodTemplateNotFound, format!("there is no PodTemplate {name}")),
-        None => {
-            let target = super::facts::target_of(&valid.object);
-            Unmeasured::error(RunReason::TargetNotFound, format!("there is no {target}"))
-        }
+    if let Some(name) = &domain.pod_template_name {
+        Unmeasured::error(RunReason::PodTemplateNotFound, format!("there is no PodTemplate {name}"))
+    } else {
+        let target = super::facts::target_of(&valid.object);
+        Unmeasured::error(RunReason::TargetNotFound, format!("there is no {target}"))
     }
 }
 
@@ -334,7 +333,3 @@ fn refusal_of(error: &ClusterError) -> Option<Unmeasured> {
     };
     Some(Unmeasured::unknown(reason, format!("{}: {}", fault.reason, fault.message)))
 }
-
-#[cfg(test)]
-#[path = "decide_tests/mod.rs"]
-mod tests;

@@ -67,7 +67,11 @@ pub fn run_measurement(run: &PhaseRun, completed_at: Timestamp) -> Option<RunMea
         started_at: status.started_at?,
         completed_at,
         environment: environment_of(status),
-        domains: status.domains.iter().filter_map(|domain| domain.to_measurement()).collect(),
+        domains: status
+            .domains
+            .iter()
+            .filter_map(crate::api::phase_run::status::DomainStatus::to_measurement)
+            .collect(),
     })
 }
 
@@ -134,7 +138,7 @@ fn entered(status: &PromotionStatus, phase: &str) -> Option<Timestamp> {
 /// How long engines took to become ready, in the order of the runs: each domain that saw one start.
 pub fn engine_starts<'a>(runs: impl IntoIterator<Item = &'a PhaseRun>) -> Vec<SignedDuration> {
     let domains = runs.into_iter().filter_map(|run| run.status.as_ref()).flat_map(|status| &status.domains);
-    domains.filter_map(|domain| domain.engine_start()).collect()
+    domains.filter_map(crate::api::phase_run::status::DomainStatus::engine_start).collect()
 }
 
 /// What the healthy runs of a target were configured with: the arguments of the newest run that may serve as baseline

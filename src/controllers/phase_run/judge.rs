@@ -75,7 +75,8 @@ fn without_measurement(
 
 /// What the rows of a status keep of measurements.
 fn measurement(valid: &ValidPhaseRun, status: &PhaseRunStatus, now: Timestamp) -> Option<RunMeasurement> {
-    let domains: Vec<_> = status.domains.iter().filter_map(|row| row.to_measurement()).collect();
+    let domains: Vec<_> =
+        status.domains.iter().filter_map(crate::api::phase_run::status::DomainStatus::to_measurement).collect();
     if domains.is_empty() {
         return None;
     }

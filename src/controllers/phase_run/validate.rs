@@ -131,7 +131,7 @@ fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, setting
         .collect();
     ValidWorld {
         target_found: target.is_some(),
-        template_hash: target.as_ref().map(|target| target.template_hash()),
+        template_hash: target.as_ref().map(super::super::target::ObservedTarget::template_hash),
         templates,
         faults: spec_faults(object, &policy),
         busy: busy(object, others, &runs, &policy),

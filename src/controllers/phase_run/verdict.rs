@@ -51,12 +51,11 @@ pub(super) fn write_judgement(status: &mut PhaseRunStatus, judgement: &RunJudgem
     status.changed_since_baseline = changes.collect();
     write_environment(status, &judgement.environment);
     for row in status.domains.iter_mut().filter(|row| row.measured.is_some()) {
-        match judgement.domains.iter().find(|domain| domain.name == row.name) {
-            Some(domain) => write_domain(row, domain),
-            None => {
-                row.verdict = Some(judgement.verdict);
-                row.valid = Some(false);
-            }
+        if let Some(domain) = judgement.domains.iter().find(|domain| domain.name == row.name) {
+            write_domain(row, domain)
+        } else {
+            row.verdict = Some(judgement.verdict);
+            row.valid = Some(false);
         }
     }
 }

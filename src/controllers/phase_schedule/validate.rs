@@ -65,7 +65,7 @@ pub(super) fn validate(observed: ObservedPhaseSchedule) -> ValidPhaseSchedule {
         escalations.iter().filter(|escalation| of_target(&escalation.spec.target_ref)).flat_map(windows).collect();
     let promotions_open_since =
         promotions.iter().filter(|promotion| of_target(&promotion.spec.target_ref)).filter_map(open_since).collect();
-    ValidPhaseSchedule { schedule, runs, counting_windows, promotions_open_since, object }
+    ValidPhaseSchedule { object, schedule, runs, counting_windows, promotions_open_since }
 }
 
 /// The counting windows of an Escalation's rules: each as it is given, or as it follows from the schedule.

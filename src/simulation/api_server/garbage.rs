@@ -126,10 +126,10 @@ fn dependents(state: &State, owner: &ObjectVersion) -> Vec<(Arc<ResourceDefiniti
     let mut definitions: BTreeMap<Arc<str>, Option<Arc<ResourceDefinition>>> = BTreeMap::new();
     let mut found = Vec::new();
     for (resource, object) in state.store.all() {
-        let owned = elements(&object.value, &["metadata", "ownerReferences"])
+        let is_dependent = elements(&object.value, &["metadata", "ownerReferences"])
             .iter()
             .any(|reference| text(reference, &["uid"]) == Some(owner.uid()));
-        if !owned {
+        if !is_dependent {
             continue;
         }
         let definition =

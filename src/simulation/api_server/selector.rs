@@ -120,9 +120,10 @@ fn read_labels(selector: &str) -> Result<Vec<LabelRequirement>, String> {
 fn read_label(part: &str) -> Result<LabelRequirement, String> {
     let requirement = |key: &str, condition| {
         let key = key.trim();
-        match key.is_empty() || key.contains(|letter: char| letter.is_whitespace() || "()!=".contains(letter)) {
-            true => Err(format!("unable to parse requirement: found '{part}', expected: identifier after key")),
-            false => Ok(LabelRequirement { key: key.to_owned(), condition }),
+        if key.is_empty() || key.contains(|letter: char| letter.is_whitespace() || "()!=".contains(letter)) {
+            Err(format!("unable to parse requirement: found '{part}', expected: identifier after key"))
+        } else {
+            Ok(LabelRequirement { key: key.to_owned(), condition })
         }
     };
     for (word, positive) in [(" notin ", false), (" in ", true)] {

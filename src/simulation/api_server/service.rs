@@ -66,7 +66,7 @@ impl tower::Service<Request<Body>> for UserService {
     }
 }
 
-fn text_of<'a>(headers: &'a HeaderMap, name: impl header::AsHeaderName) -> &'a str {
+fn text_of(headers: &HeaderMap, name: impl header::AsHeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
@@ -148,7 +148,7 @@ impl ApiServer {
         let place = place_of(parts.uri.path()).ok_or_else(not_found)?;
         let Place::Resource { group, version, plural, namespace, name, subresource } = place else {
             let answered = self.with_state(|state| discovery::answer(&state.registry, &place));
-            return Err(answered.map_or_else(not_found, |reply| Box::new(reply)));
+            return Err(answered.map_or_else(not_found, Box::new));
         };
         let found = self.with_state(|state| state.registry.find(&group, &version, &plural).cloned());
         let definition = found.ok_or_else(not_found)?;
@@ -158,9 +158,10 @@ impl ApiServer {
         let query = Query::read(parts.uri.query().unwrap_or_default());
         let refused = |error: StatusError| Box::new(Reply::error(&error));
         let is_log = subresource == "log";
-        let representation = match is_log {
-            true => Representation::Full,
-            false => Representation::read(text_of(&parts.headers, header::ACCEPT)).map_err(refused)?,
+        let representation = if is_log {
+            Representation::Full
+        } else {
+            Representation::read(text_of(&parts.headers, header::ACCEPT)).map_err(refused)?
         };
         let content_type = text_of(&parts.headers, header::CONTENT_TYPE);
         let verb = verb_of(&parts.method, name.is_some(), &query).map_err(refused)?;

@@ -106,9 +106,10 @@ impl State {
             namespace: request.namespace().to_owned(),
             name: request.name().to_owned(),
             subresource: request.subresource.clone(),
-            dry_run: match deletes {
-                true => DeleteOptions::read(request).is_ok_and(|options| options.dry_run),
-                false => request.dry_run(),
+            dry_run: if deletes {
+                DeleteOptions::read(request).is_ok_and(|options| options.dry_run)
+            } else {
+                request.dry_run()
             },
             code: 0,
             reason: String::new(),

@@ -21,10 +21,8 @@ pub(in super::super) fn set_defaults(name: &str, fields: &mut Fields) {
             default(fields, "path", "/");
             default(fields, "scheme", "HTTP");
         }
-        "core/v1.Volume" => {
-            if fields.len() <= 1 {
-                fields.insert("emptyDir".to_owned(), json!({}));
-            }
+        "core/v1.Volume" if fields.len() <= 1 => {
+            fields.insert("emptyDir".to_owned(), json!({}));
         }
         "core/v1.SecretVolumeSource"
         | "core/v1.ConfigMapVolumeSource"

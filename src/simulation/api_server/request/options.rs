@@ -114,11 +114,12 @@ impl DeleteOptions {
     /// # Errors
     /// 400 where they can't be read, 422 where one has no meaning.
     pub(in super::super) fn read(request: &ApiRequest) -> Result<Self, StatusError> {
-        let body = match request.body.is_empty() {
-            true => Self::from_query(request)?,
-            false => request.body.clone().json().map_err(|error| {
+        let body = if request.body.is_empty() {
+            Self::from_query(request)?
+        } else {
+            request.body.clone().json().map_err(|error| {
                 StatusError::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
-            })?,
+            })?
         };
         let mut errors = Vec::new();
         let orphan = at(&body, &["orphanDependents"]).and_then(Value::as_bool);

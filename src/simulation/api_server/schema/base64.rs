@@ -21,7 +21,7 @@ pub(super) fn fault(text: &str) -> Option<usize> {
     let letters = text.trim_end_matches('=');
     let padding = text.len() - letters.len();
     let wrong = letters.bytes().position(|byte| !LETTERS.contains(&byte));
-    wrong.or_else(|| (text.len() % 4 != 0 || padding > 2).then_some(letters.len()))
+    wrong.or_else(|| (!text.len().is_multiple_of(4) || padding > 2).then_some(letters.len()))
 }
 
 #[cfg(test)]

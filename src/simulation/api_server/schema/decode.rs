@@ -114,9 +114,10 @@ impl Walk {
             Value::Null => "null".to_owned(),
         };
         let owner = self.owner.rsplit('.').next().unwrap_or_default();
-        let place = match self.fields.is_empty() {
-            true => "Go value".to_owned(),
-            false => format!("Go struct field {owner}.{}", self.fields.join(".")),
+        let place = if self.fields.is_empty() {
+            "Go value".to_owned()
+        } else {
+            format!("Go struct field {owner}.{}", self.fields.join("."))
         };
         self.fail(format!("json: cannot unmarshal {given} into {place} of type {wanted}"))
     }

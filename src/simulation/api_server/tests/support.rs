@@ -65,14 +65,6 @@ pub(super) fn deployment(name: &str) -> Value {
     })
 }
 
-/// A small pod.
-pub(super) fn pod(name: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": NAMESPACE },
-        "spec": { "containers": [{ "name": "probe", "image": "probe:1" }] },
-    })
-}
-
 /// The status of a refusal.
 pub(super) fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> Status {
     match result {

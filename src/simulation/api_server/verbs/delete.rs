@@ -103,10 +103,7 @@ pub(in super::super) fn delete_one(
     }
     let now = state.clock.now();
     let mut object = existing.value.clone();
-    let grace = match definition.is(BuiltIn::Pod) {
-        true => pod_grace(&mut object, options, now),
-        false => Grace::None,
-    };
+    let grace = if definition.is(BuiltIn::Pod) { pod_grace(&mut object, options, now) } else { Grace::None };
     if matches!(grace, Grace::Pending) {
         return Ok((existing.clone(), false));
     }
@@ -203,7 +200,7 @@ fn shorten(pod: &mut Value, asked: Option<i64>, now: Timestamp) -> Grace {
     let sooner = until.and_then(|until| until.saturating_add(SignedDuration::from_secs(asked - left)).ok());
     let (until, seconds) = match sooner {
         Some(sooner) if sooner >= now => (sooner, asked),
-        _ => (now, if asked == 0 { 0 } else { 1 }),
+        _ => (now, i64::from(asked != 0)),
     };
     set(pod, &["metadata", "deletionTimestamp"], super::super::state::written(until));
     set(pod, &["metadata", "deletionGracePeriodSeconds"], seconds);

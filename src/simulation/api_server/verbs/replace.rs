@@ -43,12 +43,11 @@ pub(in super::super) fn replace(state: &mut State, mut request: ApiRequest) -> R
     let given_owners = if request.subresource.is_empty() { given.owners } else { None };
     let api_version = definition.api_version();
     let empty;
-    let old = match &existing {
-        Some(existing) => &existing.value,
-        None => {
-            empty = nothing(&definition);
-            &empty
-        }
+    let old = if let Some(existing) = &existing {
+        &existing.value
+    } else {
+        empty = nothing(&definition);
+        &empty
     };
     let owners = match given_owners {
         // An empty list wipes what is known of owners; a list that says nothing leaves it.
