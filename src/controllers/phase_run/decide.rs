@@ -140,7 +140,7 @@ impl<'a> Progress<'a> {
         let Some(begun_at) = row.begun_at else { return false };
         match step(self.valid, domain, row, begun_at, self.now) {
             DomainStep::End(outcome) => {
-                self.end(domain, *outcome);
+                self.end(domain, &outcome);
                 true
             }
             DomainStep::Wait { reason, message, until } => {
@@ -154,14 +154,14 @@ impl<'a> Progress<'a> {
                     false
                 }
                 Err(unmeasured) => {
-                    self.end(domain, DomainOutcome::Unmeasured(unmeasured));
+                    self.end(domain, &DomainOutcome::Unmeasured(unmeasured));
                     true
                 }
             },
         }
     }
 
-    fn end(&mut self, domain: &Domain, outcome: DomainOutcome) {
+    fn end(&mut self, domain: &Domain, outcome: &DomainOutcome) {
         record_outcome(&mut self.status, &domain.name, outcome, self.now);
     }
 
@@ -181,7 +181,7 @@ impl<'a> Progress<'a> {
         for domain in &self.valid.object.spec.domains {
             if domain_of(&self.status, &domain.name).is_some_and(|row| row.ended_at.is_none()) {
                 let unmeasured = Unmeasured::error(RunReason::InvalidSpec, message.clone());
-                self.end(domain, DomainOutcome::Unmeasured(unmeasured));
+                self.end(domain, &DomainOutcome::Unmeasured(unmeasured));
             }
         }
         let report = judge(self.valid, self.status, self.now);
@@ -192,7 +192,7 @@ impl<'a> Progress<'a> {
         match self.beginning(domain) {
             Beginning::Wait(waiting) => self.wait(Some(waiting)),
             Beginning::Refused(unmeasured) => {
-                self.end(domain, DomainOutcome::Unmeasured(unmeasured));
+                self.end(domain, &DomainOutcome::Unmeasured(unmeasured));
                 self.stored()
             }
             Beginning::Pod(pod) => {
@@ -312,7 +312,7 @@ pub(super) fn decide_refused(
         let report = status::going_on(valid, status, RunReason::PodRefused.name(), &error.chain());
         return Some(Plan::report_only(report, Wake::after(now, LOOK_AGAIN)));
     };
-    record_outcome(&mut status, &domain, DomainOutcome::Unmeasured(unmeasured), now);
+    record_outcome(&mut status, &domain, &DomainOutcome::Unmeasured(unmeasured), now);
     let message = format!("the pod of domain {domain} was refused");
     let report = status::going_on(valid, status, RunReason::DomainEnded.name(), &message);
     Some(Plan::report_only(report, Wake::At(now)))

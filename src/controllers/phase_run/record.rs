@@ -10,14 +10,14 @@ use crate::api::phase_run::{
 };
 
 /// Stores the outcome of a domain.
-pub(super) fn record_outcome(status: &mut PhaseRunStatus, name: &str, outcome: DomainOutcome, now: Timestamp) {
-    if let DomainOutcome::Measured(measured) = &outcome {
+pub(super) fn record_outcome(status: &mut PhaseRunStatus, name: &str, outcome: &DomainOutcome, now: Timestamp) {
+    if let DomainOutcome::Measured(measured) = outcome {
         let environment = status.environment.get_or_insert_default();
         complete(environment, &measured.environment);
     }
     for row in status.domains.iter_mut().filter(|row| row.name == name) {
         let begun = row.clone();
-        *row = match &outcome {
+        *row = match outcome {
             DomainOutcome::Measured(measured) => measured_row(measured),
             DomainOutcome::Unmeasured(unmeasured) => unmeasured_row(name, unmeasured),
         };

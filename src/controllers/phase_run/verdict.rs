@@ -52,7 +52,7 @@ pub(super) fn write_judgement(status: &mut PhaseRunStatus, judgement: &RunJudgem
     write_environment(status, &judgement.environment);
     for row in status.domains.iter_mut().filter(|row| row.measured.is_some()) {
         if let Some(domain) = judgement.domains.iter().find(|domain| domain.name == row.name) {
-            write_domain(row, domain)
+            write_domain(row, domain);
         } else {
             row.verdict = Some(judgement.verdict);
             row.valid = Some(false);

@@ -221,6 +221,8 @@ pub(in super::super) fn reset_fields(definition: &ResourceDefinition, subresourc
 
 fn set_of(paths: &[&[&str]]) -> FieldSet {
     let mut set = FieldSet::default();
-    paths.iter().for_each(|path| set.insert(path));
+    for path in paths {
+        set.insert(path);
+    }
     set
 }

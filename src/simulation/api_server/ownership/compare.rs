@@ -96,11 +96,15 @@ impl Walk {
                 }
             }
             ([_, _, ..], _) => {
-                new.iter().for_each(|new| self.compare(&list.element, None, Some(new)));
+                for new in new {
+                    self.compare(&list.element, None, Some(new));
+                }
                 self.found.removed.insert(&self.path);
             }
             _ => {
-                old.iter().for_each(|old| self.compare(&list.element, Some(old), None));
+                for old in old {
+                    self.compare(&list.element, Some(old), None);
+                }
                 self.found.added.insert(&self.path);
             }
         }
@@ -148,6 +152,7 @@ fn list_of(value: Option<&Value>) -> Option<&[Value]> {
 }
 
 /// The fields of an object, `Some(None)` for absence and null. `None` where the value is something else.
+#[allow(clippy::option_option, reason = "absent and not an object are two answers, and both are asked for once")]
 fn map_of(value: Option<&Value>) -> Option<Option<&Map<String, Value>>> {
     match value {
         None | Some(Value::Null) => Some(None),

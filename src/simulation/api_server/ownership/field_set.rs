@@ -40,10 +40,10 @@ impl FieldSet {
     }
 
     /// Puts a whole tree of fields below a step.
-    pub(super) fn insert_below(&mut self, step: String, member: bool, below: FieldSet) {
+    pub(super) fn insert_below(&mut self, step: String, member: bool, below: &FieldSet) {
         let node = self.0.entry(step).or_default();
         node.member |= member;
-        node.below = node.below.union(&below);
+        node.below = node.below.union(below);
     }
 
     pub(in super::super) fn is_empty(&self) -> bool {

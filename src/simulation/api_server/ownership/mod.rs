@@ -105,7 +105,7 @@ impl Owners {
                 return None;
             }
             let mut key = OwnerKey::new(operation, "-", text("subresource"), text("apiVersion"));
-            key.manager = text("manager").to_owned();
+            text("manager").clone_into(&mut key.manager);
             let fields = FieldSet::read(entry.get("fieldsV1").unwrap_or(&json!({})));
             let time = entry.get("time").and_then(Value::as_str).map(str::to_owned);
             owners.insert(key, Owned { api_version: text("apiVersion").to_owned(), fields: Arc::new(fields), time });

@@ -16,7 +16,7 @@ pub(super) fn named_fields(form: &Type, value: &Value) -> FieldSet {
         (Type::List(list), Value::Array(elements)) if list.relation != ListRelation::Atomic => {
             for element in elements {
                 if let Ok(step) = element_step(list, element) {
-                    set.insert_below(step, true, named_fields(&list.element, element));
+                    set.insert_below(step, true, &named_fields(&list.element, element));
                 }
             }
         }
@@ -33,7 +33,7 @@ fn name_each(map: Option<&MapType>, fields: &Map<String, Value>, set: &mut Field
         let known = map.is_some_and(|map| map.fields.contains_key(name));
         let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
         let member = is_one_value(form, value) || empty || !known;
-        set.insert_below(field_step(name), member, named_fields(form, value));
+        set.insert_below(field_step(name), member, &named_fields(form, value));
     }
 }
 
