@@ -1,5 +1,6 @@
 //! What becomes of each part of a target's pod template, as data: the reference is made of it, and tests hold the builder
 //! against it.
+#![allow(clippy::format_push_string, reason = "a page is made once, by a test")]
 
 use super::{
     contract::{
@@ -188,9 +189,9 @@ pub fn test_pod_markdown() -> String {
         (TemplatePart::Engine, "The engine's container"),
     ];
     for (part, title) in parts {
-        page.push_str(&format!("\n### {title}\n\n| field | becomes | |\n| --- | --- | --- |\n"));
+        page += &format!("\n### {title}\n\n| field | becomes | |\n| --- | --- | --- |\n");
         for TemplateRow { field, treatment, note, .. } in TEMPLATE_TABLE.iter().filter(|row| row.part == part) {
-            page.push_str(&format!("| `{field}` | {} | {note} |\n", treatment.name()));
+            page += &format!("| `{field}` | {} | {note} |\n", treatment.name());
         }
     }
     page.push_str(&custom_domains());

@@ -62,6 +62,7 @@ pub(crate) fn ended_run(measurement: &RunMeasurement, judgement: &RunJudgement) 
 }
 
 /// A promotion of the Deployment `llama` with this status.
+#[allow(clippy::needless_pass_by_value, reason = "tests hand over what they wrote")]
 pub(crate) fn promotion(status: Value) -> Promotion {
     serde_json::from_value(json!({
         "apiVersion": "phaseloop.dev/v1alpha1",

@@ -200,7 +200,7 @@ fn failures(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> Vec<Engin
 /// ended, does not.
 fn voids(reading: &TestPodReading, fault: &PodFault) -> bool {
     let is_measured = reading.report.probe().is_some_and(|report| report.ending == ProbeEnding::Measured);
-    !is_measured && !(fault.may_pass() && reading.report.probe().is_some())
+    !(is_measured || fault.may_pass() && reading.report.probe().is_some())
 }
 
 fn report_notes(report: &ProbeReport) -> Vec<String> {
