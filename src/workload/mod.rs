@@ -12,6 +12,8 @@ mod check;
 pub mod contract;
 mod digest;
 mod engine;
+#[cfg(test)]
+mod fixture;
 mod isolation;
 mod label;
 mod phase_pod;
