@@ -46,6 +46,32 @@ pub fn build_test_pod(valid: &ValidTestPod) -> Pod {
 
 /// Everything of a pod but its containers.
 fn pod_fields(valid: &ValidTestPod, ours: Vec<Volume>) -> PodSpec {
+    let kept = kept_fields(valid.template.clone());
+    let is_placed = valid.gpus > 0 || valid.node.is_some();
+    let affinity = if is_placed { Some(test_affinity(kept.affinity, valid.node.as_deref())) } else { kept.affinity };
+    let token = mounts_token(valid).then(|| empty_volume(VOLUME_NO_TOKEN, "1Mi"));
+    let volumes: Vec<Volume> = kept.volumes.into_iter().flatten().chain(ours).chain(token).collect();
+    let pull_secret = valid.settings.image_pull_secret.as_ref();
+    let pull_secrets: Vec<LocalObjectReference> = kept
+        .image_pull_secrets
+        .into_iter()
+        .flatten()
+        .chain(pull_secret.map(|name| LocalObjectReference { name: name.clone() }))
+        .collect();
+    PodSpec {
+        active_deadline_seconds: Some(valid.times.active_deadline.as_secs()),
+        affinity,
+        image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
+        priority_class_name: Some(PRIORITY_CLASS.to_owned()),
+        restart_policy: Some("Never".to_owned()),
+        termination_grace_period_seconds: Some(valid.times.grace.as_secs()),
+        volumes: (!volumes.is_empty()).then_some(volumes),
+        ..kept
+    }
+}
+
+/// What is taken over of a template's pod, containers left out.
+fn kept_fields(template: PodSpec) -> PodSpec {
     let PodSpec {
         affinity,
         automount_service_account_token,
@@ -64,17 +90,16 @@ fn pod_fields(valid: &ValidTestPod, ours: Vec<Volume>) -> PodSpec {
         service_account_name,
         tolerations,
         volumes,
-        // Replaced: the bounds on time, and the priority.
+        // Replaced.
         active_deadline_seconds: _,
+        containers: _,
+        init_containers: _,
         preemption_policy: _,
         priority: _,
         priority_class_name: _,
         restart_policy: _,
         termination_grace_period_seconds: _,
-        // Built by whoever knows what is tested.
-        containers: _,
-        init_containers: _,
-        // Dropped: they concern production's own pods, or are set by admission.
+        // Dropped.
         ephemeral_containers: _,
         hostname: _,
         hostname_override: _,
@@ -92,20 +117,8 @@ fn pod_fields(valid: &ValidTestPod, ours: Vec<Volume>) -> PodSpec {
         node_name: _,
         resource_claims: _,
         resources: _,
-    } = valid.template.clone();
-    let holds_gpu = valid.gpus > 0;
-    let affinity =
-        if holds_gpu || valid.node.is_some() { Some(test_affinity(affinity, valid.node.as_deref())) } else { affinity };
-    let token = mounts_token(valid).then(|| empty_volume(VOLUME_NO_TOKEN, "1Mi"));
-    let volumes: Vec<Volume> = volumes.into_iter().flatten().chain(ours).chain(token).collect();
-    let pull_secret = valid.settings.image_pull_secret.as_ref();
-    let pull_secrets: Vec<LocalObjectReference> = image_pull_secrets
-        .into_iter()
-        .flatten()
-        .chain(pull_secret.map(|name| LocalObjectReference { name: name.clone() }))
-        .collect();
+    } = template;
     PodSpec {
-        active_deadline_seconds: Some(valid.times.active_deadline.as_secs()),
         affinity,
         automount_service_account_token,
         dns_config,
@@ -113,19 +126,16 @@ fn pod_fields(valid: &ValidTestPod, ours: Vec<Volume>) -> PodSpec {
         enable_service_links,
         host_aliases,
         host_users,
-        image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
+        image_pull_secrets,
         node_selector,
         os,
-        priority_class_name: Some(PRIORITY_CLASS.to_owned()),
-        restart_policy: Some("Never".to_owned()),
         runtime_class_name,
         scheduler_name,
         security_context,
         service_account,
         service_account_name,
-        termination_grace_period_seconds: Some(valid.times.grace.as_secs()),
         tolerations,
-        volumes: (!volumes.is_empty()).then_some(volumes),
+        volumes,
         ..PodSpec::default()
     }
 }

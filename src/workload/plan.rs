@@ -1,8 +1,8 @@
 //! From what is wanted and what is known to a test pod that can be built, or to the reason why none can.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phaseloop_core::plan::{name::test_pod_name, pod::TestPodPurpose};
 
@@ -81,23 +81,23 @@ pub fn plan_test_pod(
         node,
         gpus,
         parameters: parameter_set(request),
-        config_map_copies: copies
-            .into_iter()
-            .map(|copy| {
-                let metadata = ObjectMeta {
-                    namespace: Some(request.namespace.clone()),
-                    labels: Some(labels.clone()),
-                    owner_references: Some(vec![owner_reference(&request.owner)]),
-                    ..copy.metadata
-                };
-                k8s_openapi::api::core::v1::ConfigMap { metadata, ..copy }
-            })
-            .collect(),
+        config_map_copies: copies.into_iter().map(|copy| owned_copy(copy, request, &labels)).collect(),
         labels,
         spec_digest: String::new(),
     };
     valid.spec_digest = spec_digest(&build_test_pod(&valid));
     Ok(valid)
+}
+
+/// A copy of a ConfigMap with namespace, owner and labels: those of the pod.
+fn owned_copy(copy: ConfigMap, request: &TestPodRequest, labels: &BTreeMap<String, String>) -> ConfigMap {
+    let metadata = ObjectMeta {
+        namespace: Some(request.namespace.clone()),
+        labels: Some(labels.clone()),
+        owner_references: Some(vec![owner_reference(&request.owner)]),
+        ..copy.metadata
+    };
+    ConfigMap { metadata, ..copy }
 }
 
 fn serving_parts(

@@ -188,10 +188,13 @@ pub fn test_pod_markdown() -> String {
         (TemplatePart::Engine, "The engine's container"),
     ];
     for (part, title) in parts {
-        page.push_str(&format!("\n### {title}\n\n| field | becomes | |\n| --- | --- | --- |\n"));
-        for TemplateRow { field, treatment, note, .. } in TEMPLATE_TABLE.iter().filter(|row| row.part == part) {
-            page.push_str(&format!("| `{field}` | {} | {note} |\n", treatment.name()));
-        }
+        page.push_str("\n### ");
+        page.push_str(title);
+        page.push_str("\n\n| field | becomes | |\n| --- | --- | --- |\n");
+        let rows = TEMPLATE_TABLE.iter().filter(|row| row.part == part);
+        page.extend(rows.map(|TemplateRow { field, treatment, note, .. }| {
+            format!("| `{field}` | {} | {note} |\n", treatment.name())
+        }));
     }
     page.push_str(&custom_domains());
     page.push_str(&reasons("Why no test pod is built", RefusalReason::ALL));

@@ -84,7 +84,7 @@ fn each_ending_of_a_canary_comes_to_its_verdict() {
         deaths: vec![seen_death(39_000, EngineFailureClass::OutOfMemory, "CUDA out of memory")],
         ..ProbeReport::new(ProbeEnding::EngineDied, "")
     };
-    for (what, pod, ended_by, verdict, reason) in [
+    for (what, pod, ended_by, verdict, reason) in vec![
         (
             "never ready",
             left(ProbeReport::new(ProbeEnding::EngineNeverReady, "120 s")),

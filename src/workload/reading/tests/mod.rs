@@ -52,7 +52,8 @@ fn waiting(reason: &str) -> Value {
     json!({"waiting": {"reason": reason}})
 }
 
-fn container(name: &str, state: Value) -> Value {
+fn container(name: &str, state: impl Into<Value>) -> Value {
+    let state: Value = state.into();
     json!({
         "name": name, "state": state, "restartCount": 0, "ready": false, "image": "i",
         "imageID": format!("docker.io/example/{name}@sha256:0f"),

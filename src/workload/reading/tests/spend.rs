@@ -4,6 +4,8 @@ use jiff::SignedDuration;
 
 use super::*;
 
+/// What is proven to be this long.
+#[allow(clippy::unnecessary_wraps, reason = "what is read is an option, and is compared with it")]
 fn seconds(seconds: i64) -> Option<SignedDuration> {
     Some(SignedDuration::from_secs(seconds))
 }
