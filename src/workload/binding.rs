@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVar, PodSpec, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phaseloop_core::{
     plan::name::test_pod_name,
     tuning::{Binding, ConfigMapFormat, ContainerView, TargetView, set_parameter},
@@ -75,11 +76,7 @@ pub(super) fn bind_parameters(
     let copies = maps.into_iter().map(|(name, map)| {
         let copy_name = test_pod_name(&request.owner.name, &request.owner.uid, &format!("config-{name}"));
         refer_to_copy(&mut template, &name, &copy_name);
-        let mut copy = ConfigMap {
-            immutable: Some(true),
-            metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta::default(),
-            ..map
-        };
+        let mut copy = ConfigMap { immutable: Some(true), metadata: ObjectMeta::default(), ..map };
         copy.metadata.name = Some(copy_name);
         copy
     });

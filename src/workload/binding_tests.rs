@@ -97,8 +97,8 @@ fn a_config_map_is_copied_and_the_template_refers_to_the_copy_everywhere() {
     assert_eq!((copy.immutable, &copy.metadata.uid), (Some(true), &None));
     let text = serde_json::to_string(&bound.template).unwrap();
     assert_eq!(text.matches(&name).count(), 4, "{text}");
-    assert_eq!(text.matches("\"name\":\"engine\"").count(), 1, "{text}");
-    assert!(text.contains("{\"secret\":{\"name\":\"engine\"}}"), "a Secret of that name is another object: {text}");
+    assert_eq!(text.matches("\"name\":\"engine\"").count(), 1, "the Secret of the same name stays: {text}");
+    assert!(text.contains("\"secret\":{\"name\":\"engine\"}"), "{text}");
     assert_eq!(facts.config_maps["engine"].data.as_ref().unwrap()["seqs"], "8\n", "the original stays");
 }
 

@@ -47,9 +47,8 @@ pub fn build_test_pod(valid: &ValidTestPod) -> Pod {
 /// Everything of a pod but its containers.
 fn pod_fields(valid: &ValidTestPod, ours: Vec<Volume>) -> PodSpec {
     let kept = kept_fields(valid.template.clone());
-    let needs_affinity = valid.gpus > 0 || valid.node.is_some();
-    let affinity =
-        if needs_affinity { Some(test_affinity(kept.affinity, valid.node.as_deref())) } else { kept.affinity };
+    let is_placed = valid.gpus > 0 || valid.node.is_some();
+    let affinity = if is_placed { Some(test_affinity(kept.affinity, valid.node.as_deref())) } else { kept.affinity };
     let token = mounts_token(valid).then(|| empty_volume(VOLUME_NO_TOKEN, "1Mi"));
     let volumes: Vec<Volume> = kept.volumes.into_iter().flatten().chain(ours).chain(token).collect();
     let pull_secret = valid.settings.image_pull_secret.as_ref();
@@ -71,8 +70,7 @@ fn pod_fields(valid: &ValidTestPod, ours: Vec<Volume>) -> PodSpec {
     }
 }
 
-/// What of a template's pod stays as it is. Taken apart field by field, so that a field that a later Kubernetes brings is
-/// not kept unseen.
+/// What is taken over of a template's pod, containers left out.
 fn kept_fields(template: PodSpec) -> PodSpec {
     let PodSpec {
         affinity,
@@ -92,17 +90,16 @@ fn kept_fields(template: PodSpec) -> PodSpec {
         service_account_name,
         tolerations,
         volumes,
-        // Replaced: the bounds on time, and the priority.
+        // Replaced.
         active_deadline_seconds: _,
+        containers: _,
+        init_containers: _,
         preemption_policy: _,
         priority: _,
         priority_class_name: _,
         restart_policy: _,
         termination_grace_period_seconds: _,
-        // Built by whoever knows what is tested.
-        containers: _,
-        init_containers: _,
-        // Dropped: they concern production's own pods, or are set by admission.
+        // Dropped.
         ephemeral_containers: _,
         hostname: _,
         hostname_override: _,

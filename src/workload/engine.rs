@@ -41,14 +41,14 @@ pub fn engine_container<'a>(
     policy: Option<&AdministratorPolicy>,
 ) -> Result<&'a Container, Refusal> {
     let containers = template.spec.as_ref().map_or(&[][..], |spec| &spec.containers);
-    let all_names = || containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>().join(", ");
+    let listed = || containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>().join(", ");
     if containers.is_empty() {
         return refuse(RefusalReason::TemplateEmpty, "the pod template has no containers");
     }
     if let Some(name) = named {
         return containers.iter().find(|container| container.name == name).ok_or_else(|| Refusal {
             reason: RefusalReason::EngineNotFound,
-            message: format!("the template has no container {name}, only {}", all_names()),
+            message: format!("the template has no container {name}, only {}", listed()),
         });
     }
     if let [only] = containers {
@@ -68,11 +68,11 @@ pub fn engine_container<'a>(
         [only] => Ok(only),
         [] => refuse(
             RefusalReason::EngineNotFound,
-            format!("none of {} is known to run the engine; name it in targetRef.container", all_names()),
+            format!("none of {} is known to run the engine; name it in targetRef.container", listed()),
         ),
         _ => refuse(
             RefusalReason::EngineAmbiguous,
-            format!("several of {} may run the engine; name it in targetRef.container", all_names()),
+            format!("several of {} may run the engine; name it in targetRef.container", listed()),
         ),
     }
 }

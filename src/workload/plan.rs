@@ -89,7 +89,7 @@ pub fn plan_test_pod(
     Ok(valid)
 }
 
-/// A copied ConfigMap as an object of the test's owner, which goes with it.
+/// A copy of a ConfigMap with namespace, owner and labels: those of the pod.
 fn owned_copy(copy: ConfigMap, request: &TestPodRequest, labels: &BTreeMap<String, String>) -> ConfigMap {
     let metadata = ObjectMeta {
         namespace: Some(request.namespace.clone()),

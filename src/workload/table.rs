@@ -189,10 +189,13 @@ pub fn test_pod_markdown() -> String {
         (TemplatePart::Engine, "The engine's container"),
     ];
     for (part, title) in parts {
-        page += &format!("\n### {title}\n\n| field | becomes | |\n| --- | --- | --- |\n");
-        for TemplateRow { field, treatment, note, .. } in TEMPLATE_TABLE.iter().filter(|row| row.part == part) {
-            page += &format!("| `{field}` | {} | {note} |\n", treatment.name());
-        }
+        page.push_str("\n### ");
+        page.push_str(title);
+        page.push_str("\n\n| field | becomes | |\n| --- | --- | --- |\n");
+        let rows = TEMPLATE_TABLE.iter().filter(|row| row.part == part);
+        page.extend(rows.map(|TemplateRow { field, treatment, note, .. }| {
+            format!("| `{field}` | {} | {note} |\n", treatment.name())
+        }));
     }
     page.push_str(&custom_domains());
     page.push_str(&reasons("Why no test pod is built", RefusalReason::ALL));
@@ -224,6 +227,9 @@ fn head() -> String {
          A parameter that lies in a ConfigMap is set in a copy of it, which belongs to the canary as the pod does.\n\n\
          Where the engine asks its clients for a key (`VLLM_API_KEY`, or `--api-key`), the probe gets it from where the \
          engine has it. A key that comes by `envFrom` is not seen, and the engine then refuses the probe.\n\n\
+         Engine and probe speak within the pod. A NetworkPolicy of its own lets nobody in and lets out what `egress` of \
+         `phaseloop-policy` says; by default what the policies of the namespace let the target's own pods reach, because the \
+         test pod has none of the labels by which those policies find them.\n\n\
          ## What becomes of a target's template\n"
     )
 }

@@ -199,8 +199,9 @@ fn failures(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> Vec<Engin
 /// Whether a fault makes the measurement void. One that came after the probe had measured everything, while the engine was
 /// ended, does not.
 fn voids(reading: &TestPodReading, fault: &PodFault) -> bool {
-    let is_measured = reading.report.probe().is_some_and(|report| report.ending == ProbeEnding::Measured);
-    !(is_measured || fault.may_pass() && reading.report.probe().is_some())
+    let ending = reading.report.probe().map(|report| report.ending);
+    let has_passed = fault.may_pass() && ending.is_some();
+    ending != Some(ProbeEnding::Measured) && !has_passed
 }
 
 fn report_notes(report: &ProbeReport) -> Vec<String> {
