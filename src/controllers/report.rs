@@ -7,6 +7,7 @@ use super::KindStatus;
 use crate::api::{
     audit::{HISTORY_RECORDS_MAX, TransitionHistory, TransitionRecord},
     condition::{Condition, ConditionStatus, ConditionType},
+    schema::MESSAGE_LENGTH_MAX,
 };
 
 /// What a decision reports: the status without times, generation and history, and why it is so.
@@ -31,7 +32,8 @@ impl<S> Report<S> {
     }
 }
 
-/// A condition as a decision states it: when it began is added where the status is sealed.
+/// A condition as a decision states it: when it began is added where the status is sealed. The message is cut to what the
+/// API server takes.
 pub fn condition(
     type_: ConditionType,
     status: ConditionStatus,
@@ -44,7 +46,7 @@ pub fn condition(
         observed_generation: None,
         last_transition_time: Timestamp::UNIX_EPOCH,
         reason: reason.into(),
-        message: message.into(),
+        message: message.into().chars().take(MESSAGE_LENGTH_MAX as usize).collect(),
     }
 }
 

@@ -333,3 +333,7 @@ fn refusal_of(error: &ClusterError) -> Option<Unmeasured> {
     };
     Some(Unmeasured::unknown(reason, format!("{}: {}", fault.reason, fault.message)))
 }
+
+#[cfg(test)]
+#[path = "decide_tests/mod.rs"]
+mod tests;

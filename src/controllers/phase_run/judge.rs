@@ -10,9 +10,7 @@ use phaseloop_core::{
 };
 
 use super::{
-    ValidPhaseRun,
-    fit::fit,
-    status,
+    ValidPhaseRun, status,
     verdict::{baseline_runs, write_judgement},
 };
 use crate::{
@@ -51,7 +49,6 @@ pub(super) fn judge(valid: &ValidPhaseRun, mut status: PhaseRunStatus, now: Time
     };
     summarise(&mut status, why);
     let message = told(&status);
-    fit(&mut status);
     let mut report = status::finished(valid, status, PhaseRunPhase::Completed, RunReason::Judged, &message);
     report.evidence = baseline_runs(&judgement).take(EVIDENCE_MAX).map(evidence).collect();
     report
@@ -69,7 +66,6 @@ fn without_measurement(
     let reason = unmeasured.reason.unwrap_or(RunReason::PodLost);
     let message = unmeasured.message;
     summarise(&mut status, unmeasured.why);
-    fit(&mut status);
     status::finished(valid, status, PhaseRunPhase::Failed, reason, &message)
 }
 

@@ -79,4 +79,4 @@ impl Kind for PhaseRuns {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;

@@ -7,7 +7,7 @@ use phaseloop_core::{
     value::Verdict,
 };
 
-use super::{ValidPhaseRun, release::is_released};
+use super::{ValidPhaseRun, fit::fit, release::is_released};
 use crate::{
     api::{
         PhaseRunStatus,
@@ -50,6 +50,7 @@ pub(super) fn going_on(
         condition(ConditionType::Reconciling, ConditionStatus::True, reason, message),
         valid.world.policy.condition(),
     ];
+    fit(&mut status);
     report(status, reason, message)
 }
 
@@ -70,6 +71,7 @@ pub(super) fn finished(
         .chain((!is_completed).then(stalled))
         .chain([valid.world.policy.condition(), restored(valid)])
         .collect();
+    fit(&mut status);
     report(status, reason.name(), message)
 }
 

@@ -1,0 +1,283 @@
+//! A run with its cluster, looked at again and again: what plans ask for happens, as the driver would carry it out.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::{apps::v1::Deployment, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+use kube::ResourceExt;
+use phaseloop_core::{
+    analysis::{
+        measurement::{ClientPace, EngineView, RequestCounts},
+        probe::{ProbeEnding, ProbeReport, ProbeTimes, ReportedEngine},
+        sample::SampleSummary,
+    },
+    plan::{Intent, Plan, check_plan, pod::TestPodEnd},
+    value::Metric,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    api::{
+        PhaseRun, PhaseRunStatus,
+        condition::{Condition, ConditionType},
+        phase_run::status::DomainStatus,
+    },
+    cluster::Effect,
+    controllers::{
+        Kind, ObservedTarget, OperatorSettings, Report,
+        kind::audited,
+        phase_run::{
+            ObservedPhaseRun, ObservedWorld, PhaseRuns, ValidPhaseRun,
+            fixture::{at, run_named},
+        },
+        report::seal,
+    },
+};
+
+/// When the run is made and first looked at.
+pub(super) const START: &str = "2026-03-04T03:00:00Z";
+
+/// A Deployment of one vLLM on one GPU.
+pub(super) fn target() -> ObservedTarget {
+    let deployment: Deployment = serde_json::from_value(json!({
+        "metadata": { "name": "llama", "namespace": "chat", "uid": "uid-llama", "resourceVersion": "3" },
+        "spec": { "selector": {}, "template": { "spec": { "containers": [{
+            "name": "vllm", "image": "vllm/vllm-openai:v0.33.0", "command": ["vllm", "serve"],
+            "args": ["m", "--max-num-seqs=32"], "resources": { "limits": { "nvidia.com/gpu": "1" } },
+        }] } } },
+    }))
+    .unwrap();
+    ObservedTarget::Deployment(Box::new(deployment))
+}
+
+/// The world of one run.
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) run: PhaseRun,
+    pub(super) pods: Vec<Pod>,
+    pub(super) around: ObservedWorld,
+    pub(super) now: Timestamp,
+    /// Deletions that were asked for.
+    pub(super) deleted: Vec<(String, TestPodEnd)>,
+}
+
+impl World {
+    /// A run of two serving domains, `chat` and `rag`.
+    pub(super) fn new() -> Self {
+        let around = ObservedWorld { target: Some(target()), ..ObservedWorld::default() };
+        Self { run: run_named("nightly"), pods: Vec::new(), around, now: at(START), deleted: Vec::new() }
+    }
+
+    /// The same with one domain, `chat`.
+    pub(super) fn of_one_domain() -> Self {
+        let mut world = Self::new();
+        world.run.spec.domains.truncate(1);
+        world
+    }
+
+    pub(super) fn valid(&self) -> ValidPhaseRun {
+        let (object, pods) = (self.run.clone(), self.pods.clone());
+        let world = (!super::has_ended(&object)).then(|| self.around.clone());
+        let observed = ObservedPhaseRun { object, pods, world };
+        PhaseRuns::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })
+    }
+
+    /// What is decided now.
+    pub(super) fn plan(&self) -> Plan<Report<PhaseRunStatus>> {
+        let plan = super::decide(&self.valid(), self.now);
+        assert_eq!(check_plan(&plan), []);
+        plan
+    }
+
+    /// Decides and carries out.
+    pub(super) fn look(&mut self) -> Plan<Report<PhaseRunStatus>> {
+        let plan = self.plan();
+        if let Some(remember) = &plan.remember {
+            self.report(remember);
+        }
+        let valid = self.valid();
+        for intent in &plan.intents {
+            if let Intent::DeleteTestPod(deletion) = intent {
+                self.deleted.push((deletion.name.clone(), deletion.cause));
+            }
+            for effect in PhaseRuns::build(&valid, intent, self.now) {
+                self.carry_out(effect);
+            }
+        }
+        self.report(&plan.report);
+        plan
+    }
+
+    /// Decides and carries out until nothing is new. Ten looks are more than any state takes.
+    pub(super) fn settle(&mut self) -> Plan<Report<PhaseRunStatus>> {
+        for _ in 0..10 {
+            let (run, pods) = (self.run.clone(), self.pods.clone());
+            let plan = self.look();
+            if (run, pods) == (self.run.clone(), self.pods.clone()) {
+                return plan;
+            }
+        }
+        panic!("the run never comes to rest");
+    }
+
+    fn report(&mut self, report: &Report<PhaseRunStatus>) {
+        let sealed = seal(report, self.run.status.as_ref(), Some(1), audited::<PhaseRuns>(&self.run), self.now);
+        // As the API server stores it.
+        self.run.status = Some(serde_json::from_value(serde_json::to_value(sealed).unwrap()).unwrap());
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::CreateTestPod { pod, .. } => {
+                let mut pod = *pod;
+                pod.metadata.uid = Some(format!("uid-{}", pod.name_any()));
+                pod.metadata.creation_timestamp = Some(Time(self.now));
+                self.pods.retain(|other| other.name_any() != pod.name_any());
+                self.pods.push(pod);
+            }
+            Effect::DeletePod { name, uid, grace_seconds } => {
+                assert_eq!(grace_seconds, 1, "never 0");
+                self.pods.retain(|pod| pod.name_any() != name || pod.uid().unwrap() != uid.as_str());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn pass(&mut self, by: SignedDuration) {
+        self.now += by;
+    }
+
+    /// The kubelet's word on the only pod.
+    pub(super) fn set_pod_status(&mut self, node: Option<&str>, status: Value) {
+        let [pod] = self.pods.as_mut_slice() else { panic!("{} pods", self.pods.len()) };
+        pod.spec.as_mut().unwrap().node_name = node.map(str::to_owned);
+        pod.status = Some(serde_json::from_value(status).unwrap());
+    }
+
+    /// The engine runs, and so does the probe.
+    pub(super) fn start_pod(&mut self) {
+        let status = running(self.now, 0, Value::Null);
+        self.set_pod_status(Some("n1"), status);
+    }
+
+    /// The pod ends as its probe's report says.
+    pub(super) fn end_pod(&mut self, report: &ProbeReport) {
+        let status = ended(self.now, &report.write(4096));
+        self.set_pod_status(Some("n1"), status);
+    }
+
+    /// Begins the next domain, tests it, and stores its result: 5 minutes.
+    pub(super) fn test_domain(&mut self, report: impl FnOnce(Timestamp) -> ProbeReport) {
+        self.settle();
+        self.start_pod();
+        self.settle();
+        self.pass(SignedDuration::from_mins(5));
+        self.end_pod(&report(self.now));
+        self.look();
+    }
+
+    pub(super) fn status(&self) -> &PhaseRunStatus {
+        self.run.status.as_ref().unwrap()
+    }
+
+    pub(super) fn row(&self, name: &str) -> &DomainStatus {
+        self.status().domains.iter().find(|row| row.name == name).unwrap()
+    }
+
+    pub(super) fn condition(&self, type_: &ConditionType) -> Option<&Condition> {
+        self.status().conditions.iter().find(|condition| condition.type_ == *type_)
+    }
+}
+
+/// A probe that measured 200 requests without a fault, in the five minutes before `now`.
+pub(super) fn measured(now: Timestamp, latency: f64) -> ProbeReport {
+    let figures = |mean: f64| SampleSummary {
+        count: 200,
+        standard_deviation: mean / 10.0,
+        maximum: mean * 2.0,
+        ..SampleSummary::of_single_figure(mean)
+    };
+    let metrics = [
+        (Metric::TimeToFirstToken, figures(latency / 5.0)),
+        (Metric::EndToEndLatency, figures(latency)),
+        (Metric::Throughput, SampleSummary::of_single_figure(4.0)),
+    ];
+    let minutes_ago = |minutes| Some(now - SignedDuration::from_mins(minutes));
+    ProbeReport {
+        times: ProbeTimes {
+            first_contact_at: minutes_ago(4),
+            ready_at: minutes_ago(4),
+            measure_started_at: minutes_ago(3),
+            measure_ended_at: minutes_ago(1),
+        },
+        requests: Some(RequestCounts { offered: 200, completed: 200, ..RequestCounts::default() }),
+        within_slo: Some(190),
+        metrics: metrics.into_iter().map(|(metric, summary)| (metric, summary.into())).collect(),
+        engine_view: Some(EngineView {
+            time_to_first_token_ms_mean: Some(latency / 5.0),
+            end_to_end_latency_ms_mean: Some(latency),
+            ..EngineView::default()
+        }),
+        client: Some(ClientPace {
+            schedule_delay_ms_mean: 0.5,
+            schedule_delay_ms_p99: 2.0,
+            arrival_interval_ms_mean: Some(250.0),
+        }),
+        engine: Some(ReportedEngine {
+            version: Some("vllm 0.33.0".to_owned()),
+            model: Some("m".to_owned()),
+            ..ReportedEngine::default()
+        }),
+        ..ProbeReport::new(ProbeEnding::Measured, "")
+    }
+}
+
+fn preflight() -> Value {
+    container("phaseloop-preflight", &json!({ "terminated": { "exitCode": 0 } }), 0, &Value::Null)
+}
+
+fn container(name: &str, state: &Value, restarts: i32, last: &Value) -> Value {
+    json!({
+        "name": name, "image": "i", "imageID": "docker.io/i@sha256:abc", "ready": true, "restartCount": restarts,
+        "state": state, "lastState": if last.is_null() { json!({}) } else { json!({ "terminated": last }) },
+    })
+}
+
+/// A pod whose engine and probe run since `since`, after so many restarts of the engine.
+pub(super) fn running(since: Timestamp, restarts: i32, last: Value) -> Value {
+    let state = json!({ "running": { "startedAt": since } });
+    json!({
+        "phase": "Running", "startTime": since,
+        "initContainerStatuses": [preflight(), container("vllm", &state, restarts, &last)],
+        "containerStatuses": [container("phaseloop-probe", &state, 0, &Value::Null)],
+    })
+}
+
+/// A pod that ended now, with this message of its probe. It ran for five minutes.
+pub(super) fn ended(now: Timestamp, message: &str) -> Value {
+    ended_after(now, message, 0, Value::Null)
+}
+
+/// The same after restarts of the engine.
+pub(super) fn ended_after(now: Timestamp, message: &str, restarts: i32, last: Value) -> Value {
+    let start = now - SignedDuration::from_mins(5);
+    let end = |message: &str| {
+        json!({ "terminated": {
+        "exitCode": 0, "reason": "Completed", "startedAt": start, "finishedAt": now, "message": message,
+    } })
+    };
+    json!({
+        "phase": "Succeeded", "startTime": start,
+        "initContainerStatuses": [preflight(), container("vllm", &end(""), restarts, &last)],
+        "containerStatuses": [container("phaseloop-probe", &end(message), 0, &Value::Null)],
+    })
+}
+
+/// A pod that no node has room for.
+pub(super) fn unschedulable(since: Timestamp) -> Value {
+    json!({ "phase": "Pending", "conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "lastTransitionTime": since,
+        "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+    }] })
+}
