@@ -31,7 +31,7 @@ fn each_script_has_a_recording_and_each_recording_a_script() {
             }
         }
         for (script, recorded) in file.scripts.iter().zip(&recording.scripts) {
-            let asked: Vec<String> = script.steps.iter().map(|step| step.line()).collect();
+            let asked: Vec<String> = script.steps.iter().map(super::script::Step::line).collect();
             let answered: Vec<&str> = recorded.answers.iter().map(|answer| answer.request.as_str()).collect();
             if asked != answered {
                 problems.push(format!("{}: {:?} has another answer than one per step", file.name, script.name));
@@ -52,7 +52,7 @@ fn each_script_has_a_recording_and_each_recording_a_script() {
 fn there_are_enough_scripts_and_no_two_share_a_namespace() {
     let files = script_files().unwrap();
     let namespaces: Vec<String> =
-        files.iter().flat_map(|file| &file.scripts).map(|script| script.namespace()).collect();
+        files.iter().flat_map(|file| &file.scripts).map(super::script::Script::namespace).collect();
     assert!(namespaces.len() >= SCRIPTS_MIN, "{} scripts, {SCRIPTS_MIN} are wanted", namespaces.len());
     let mut seen = BTreeSet::new();
     let twice: Vec<&String> = namespaces.iter().filter(|namespace| !seen.insert(*namespace)).collect();
@@ -65,7 +65,7 @@ fn a_recording_holds_no_uid_and_no_instant_of_the_day_it_was_made() {
     let instant = regex_lite::Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d").unwrap();
     let objects = objects().unwrap();
     for file in script_files().unwrap() {
-        let mut written: String = file.scripts.iter().map(|script| script.text()).collect();
+        let mut written: String = file.scripts.iter().map(super::script::Script::text).collect();
         written.extend(objects.values().map(ToString::to_string));
         let text = fs::read_to_string(folder(&format!("recorded/{}.json", file.name))).unwrap();
         for found in uid.find_iter(&text).chain(instant.find_iter(&text)) {

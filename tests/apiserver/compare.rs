@@ -84,12 +84,11 @@ fn differences(place: &str, recorded: &Value, answered: &Value, found: &mut Vec<
 }
 
 fn field(place: &str, recorded: Option<&Value>, answered: Option<&Value>, found: &mut Vec<(String, String, String)>) {
-    match (recorded, answered) {
-        (Some(before), Some(after)) => differences(place, before, after, found),
-        _ => {
-            let text = |value: Option<&Value>| value.map(Value::to_string).unwrap_or_default();
-            found.push((place.to_owned(), text(recorded), text(answered)));
-        }
+    if let (Some(before), Some(after)) = (recorded, answered) {
+        differences(place, before, after, found);
+    } else {
+        let text = |value: Option<&Value>| value.map(Value::to_string).unwrap_or_default();
+        found.push((place.to_owned(), text(recorded), text(answered)));
     }
 }
 

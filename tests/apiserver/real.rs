@@ -79,7 +79,9 @@ async fn record_all(client: &Client, objects: &Objects, server: &str) -> Vec<Str
         recordings.push((file.name, recording));
     }
     if problems.is_empty() {
-        recordings.iter().for_each(|(name, recording)| recording.write(name).unwrap());
+        for (name, recording) in &recordings {
+            recording.write(name).unwrap();
+        }
     }
     problems
 }

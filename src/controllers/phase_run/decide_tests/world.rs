@@ -245,6 +245,7 @@ fn container(name: &str, state: &Value, restarts: i32, last: &Value) -> Value {
 }
 
 /// A pod whose engine and probe run since `since`, after so many restarts of the engine.
+#[allow(clippy::needless_pass_by_value, reason = "tests hand over what they wrote")]
 pub(super) fn running(since: Timestamp, restarts: i32, last: Value) -> Value {
     let state = json!({ "running": { "startedAt": since } });
     json!({
@@ -260,6 +261,7 @@ pub(super) fn ended(now: Timestamp, message: &str) -> Value {
 }
 
 /// The same after restarts of the engine.
+#[allow(clippy::needless_pass_by_value, reason = "tests hand over what they wrote")]
 pub(super) fn ended_after(now: Timestamp, message: &str, restarts: i32, last: Value) -> Value {
     let start = now - SignedDuration::from_mins(5);
     let end = |message: &str| {
