@@ -56,6 +56,8 @@ pub struct FieldError {
 
 impl FieldError {
     fn new(fault: FieldFault, field: &str, value: Option<Value>, detail: impl Into<String>) -> Self {
+        // Kubernetes writes the path of the whole object so.
+        let field = if field.is_empty() { "<nil>" } else { field };
         Self { fault, field: field.to_owned(), value, detail: detail.into() }
     }
 
@@ -126,13 +128,7 @@ impl FieldError {
     }
 
     pub(crate) fn cause(&self) -> Value {
-        let mut cause = json!({ "reason": self.fault.reason(), "message": self.message() });
-        if let Some(cause) = cause.as_object_mut()
-            && !self.field.is_empty()
-        {
-            cause.insert("field".to_owned(), self.field.clone().into());
-        }
-        cause
+        json!({ "reason": self.fault.reason(), "message": self.message(), "field": self.field })
     }
 }
 

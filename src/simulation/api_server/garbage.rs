@@ -89,7 +89,7 @@ fn delete(
         ..DeleteOptions::default()
     };
     record_step(state, definition, object, USER, |state| {
-        delete_one(state, definition, object, &options, USER).map(drop)
+        delete_one(state, definition, object, object.name(), &options, USER).map(drop)
     })
 }
 

@@ -17,6 +17,7 @@
 mod admission;
 mod body;
 mod builtin;
+mod continuation;
 mod conversion;
 mod custom;
 mod definition;

@@ -36,7 +36,7 @@ pub(super) fn finish(state: &mut State) -> usize {
             }
             let options = DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
             let done = record_step(state, &definition, &object, USER, |state| {
-                delete_one(state, &definition, &object, &options, USER).map(drop)
+                delete_one(state, &definition, &object, object.name(), &options, USER).map(drop)
             });
             changes += usize::from(done);
         }

@@ -6,10 +6,10 @@ use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 use serde_json::Value;
 
 use super::{
-    admission::{AdmissionHook, AdmissionReview, check_decision, check_deletion, check_namespace},
+    admission::{AdmissionHook, AdmissionReview, Refusal, check_decision, check_deletion, check_namespace},
     definition::{BuiltIn, ResourceDefinition},
+    field_error::FieldError,
     identity::IdentitySource,
-    object::meta,
     ownership::Owners,
     registry::Registry,
     reply::{Content, Reply},
@@ -62,6 +62,7 @@ impl State {
                 Verb::List => verbs::list(self, &request),
                 _ => verbs::watch(self, &request),
             };
+            // A watch begins where the server stands when it is asked for, whenever it is read.
             return result.unwrap_or_else(|error| answer(&error));
         }
         let mut record = self.record_of(&request);
@@ -221,16 +222,21 @@ impl State {
         Some(gone)
     }
 
-    /// Asks every rule that may refuse a request.
-    pub(super) fn admit(
-        &self,
-        review: &AdmissionReview<'_>,
-        definition: &ResourceDefinition,
-    ) -> Result<(), StatusError> {
-        let name = meta(review.object.or(review.old).unwrap_or(&Value::Null), "name");
+    /// What the hooks find wrong with fields.
+    pub(super) fn ask_hooks(&self, review: &AdmissionReview<'_>) -> Result<Vec<FieldError>, StatusError> {
+        let mut errors = Vec::new();
         for hook in &self.hooks {
-            hook.review(review).map_err(|refusal| refusal.into_status(definition, name))?;
+            match hook.review(review) {
+                Ok(()) => {}
+                Err(Refusal::Fields(found)) => errors.extend(found),
+                Err(Refusal::Status(status)) => return Err(*status),
+            }
         }
+        Ok(errors)
+    }
+
+    /// Asks the policies that may refuse a request.
+    pub(super) fn admit(&self, review: &AdmissionReview<'_>) -> Result<(), StatusError> {
         if self.settings.enforces_promotion_decisions {
             check_decision(review)?;
         }

@@ -158,6 +158,20 @@ impl StatusError {
         Self::new(404, "", "404 page not found".to_owned())
     }
 
+    /// 404 for a path below a built-in group that names nothing.
+    pub(crate) fn resource_not_found() -> Self {
+        let mut error = Self::new(404, "NotFound", "the server could not find the requested resource".to_owned());
+        error.details = Some(json!({}));
+        error
+    }
+
+    /// 415 as the router says it, before it knows the resource.
+    pub(crate) fn unsupported_patch() -> Self {
+        let mut error = Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type".to_owned());
+        error.details = Some(json!({}));
+        error
+    }
+
     /// 413.
     pub(crate) fn too_large(what: &str) -> Self {
         Self::new(413, "RequestEntityTooLarge", format!("Request entity too large: {what}"))

@@ -23,9 +23,8 @@ pub(in super::super) fn check_decision(review: &AdmissionReview<'_>) -> Result<(
         None => Ok(()),
         Some(why) => {
             let resource = Named { group: review.group, name: review.resource };
-            let name = super::super::object::meta(object, "name");
             let told = format!("ValidatingAdmissionPolicy '{POLICY}' with binding '{POLICY}' denied request: {why}");
-            let mut error = StatusError::forbidden(resource, name, &told);
+            let mut error = StatusError::forbidden(resource, review.name, &told);
             if let Some(details) = &mut error.details {
                 set(details, &["causes"], json!([{ "message": told }]));
             }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     super::{
-        object::{at, elements, meta, set, text},
+        object::{at, elements, set, text},
         status_error::{Named, StatusError},
     },
     AdmissionOperation, AdmissionReview,
@@ -32,8 +32,9 @@ pub(in super::super) fn check_deletion(review: &AdmissionReview<'_>) -> Result<(
     }
     let why = "the maintenance window is open, and deleting the Escalation would forget what the night has spent: wait until it closes, or set spec.suspend first";
     let told = format!("ValidatingAdmissionPolicy '{POLICY}' with binding '{POLICY}' denied request: {why}");
+    let name = if review.name.is_empty() { "Unknown" } else { review.name };
     let resource = Named { group: review.group, name: review.resource };
-    let mut error = StatusError::forbidden(resource, meta(old, "name"), &told);
+    let mut error = StatusError::forbidden(resource, name, &told);
     if let Some(details) = &mut error.details {
         set(details, &["causes"], json!([{ "message": told }]));
     }

@@ -13,7 +13,7 @@ mod quota;
 
 use serde_json::Value;
 
-use super::{definition::ResourceDefinition, field_error::FieldError, status_error::StatusError};
+use super::{field_error::FieldError, status_error::StatusError};
 
 pub(super) use approval::check_decision;
 pub(super) use deletion::check_deletion;
@@ -43,6 +43,8 @@ pub struct AdmissionReview<'a> {
     pub resource: &'a str,
     /// The kind.
     pub kind: &'a str,
+    /// The name of the object; empty where several are deleted at once.
+    pub name: &'a str,
     /// The subresource; empty for the object itself.
     pub subresource: &'a str,
     /// Who asks.
@@ -80,11 +82,3 @@ where
     }
 }
 
-impl Refusal {
-    pub(super) fn into_status(self, definition: &ResourceDefinition, name: &str) -> StatusError {
-        match self {
-            Self::Fields(errors) => StatusError::invalid(definition.kind_named(), name, &errors),
-            Self::Status(status) => *status,
-        }
-    }
-}

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::schema::encode_base64;
+
 type Fields = Map<String, Value>;
 
 /// Sets the defaults of a struct.
@@ -31,7 +33,7 @@ pub(in super::super) fn set_defaults(name: &str, fields: &mut Fields) {
         "core/v1.ServiceAccountTokenProjection" => default(fields, "expirationSeconds", 3600),
         "core/v1.HostPathVolumeSource" => default(fields, "type", ""),
         "core/v1.ObjectFieldSelector" => default(fields, "apiVersion", "v1"),
-        "core/v1.Secret" => default(fields, "type", "Opaque"),
+        "core/v1.Secret" => secret(fields),
         "core/v1.Service" => service(fields),
         "core/v1.PersistentVolumeClaimSpec" => default(fields, "volumeMode", "Filesystem"),
         "core/v1.PersistentVolumeClaimStatus" => default(fields, "phase", "Pending"),
@@ -139,6 +141,19 @@ fn is_latest(image: &str) -> bool {
     }
     let last = image.rsplit('/').next().unwrap_or_default();
     last.split_once(':').is_none_or(|(_, tag)| tag == "latest")
+}
+
+/// `stringData` is written and never read: it becomes `data`.
+fn secret(secret: &mut Fields) {
+    default(secret, "type", "Opaque");
+    let Some(Value::Object(texts)) = secret.remove("stringData") else { return };
+    let data = secret.entry("data").or_insert_with(|| json!({}));
+    for (key, text) in texts {
+        let text = encode_base64(text.as_str().unwrap_or_default().as_bytes());
+        if let Some(data) = data.as_object_mut() {
+            data.insert(key, text.into());
+        }
+    }
 }
 
 fn service(service: &mut Fields) {

@@ -66,7 +66,7 @@ fn name_faults(definition: &ResourceDefinition, name: &str) -> Vec<String> {
 }
 
 /// What is wrong with a key of labels, annotations or finalizers.
-fn qualified_faults(key: &str) -> Vec<String> {
+pub(in super::super) fn qualified_faults(key: &str) -> Vec<String> {
     let parts: Vec<&str> = key.split('/').collect();
     let mut faults = Vec::new();
     let name = match parts.as_slice() {
@@ -97,6 +97,18 @@ fn qualified_faults(key: &str) -> Vec<String> {
     faults
 }
 
+/// What is wrong with a value of a label.
+pub(in super::super) fn label_value_faults(value: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    if value.len() > LABEL_LENGTH_MAX {
+        faults.push(too_long(LABEL_LENGTH_MAX));
+    }
+    if !value.is_empty() && !has_qualified_form(value) {
+        faults.push(VALUE_FAULT.to_owned());
+    }
+    faults
+}
+
 fn has_qualified_form(name: &str) -> bool {
     ends_well(name, |letter| letter.is_ascii_alphanumeric())
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
@@ -105,13 +117,8 @@ fn has_qualified_form(name: &str) -> bool {
 fn label_errors(object: &Value, path: &[&str], field: &str, errors: &mut Vec<FieldError>) {
     for (key, value) in at(object, path).and_then(Value::as_object).into_iter().flatten() {
         errors.extend(qualified_faults(key).iter().map(|fault| FieldError::invalid(field, &json!(key), fault)));
-        let text = value.as_str().unwrap_or_default();
-        if text.len() > LABEL_LENGTH_MAX {
-            errors.push(FieldError::invalid(field, value, &too_long(LABEL_LENGTH_MAX)));
-        }
-        if !text.is_empty() && !has_qualified_form(text) {
-            errors.push(FieldError::invalid(field, value, VALUE_FAULT));
-        }
+        let faults = label_value_faults(value.as_str().unwrap_or_default());
+        errors.extend(faults.iter().map(|fault| FieldError::invalid(field, value, fault)));
     }
 }
 
@@ -148,6 +155,16 @@ pub(in super::super) fn metadata_errors(definition: &ResourceDefinition, object:
         errors.extend(faults.iter().map(|fault| FieldError::invalid("metadata.finalizers", &json!(finalizer), fault)));
     }
     errors
+}
+
+/// What is wrong with the finalizers of a new object of a built-in kind: each is a standard one, or has a domain.
+pub(super) fn finalizer_errors(object: &Value, errors: &mut Vec<FieldError>) {
+    for (index, finalizer) in texts(object, &["metadata", "finalizers"]).into_iter().enumerate() {
+        if !finalizer.contains('/') && !["kubernetes", "orphan", "foregroundDeletion"].contains(&finalizer) {
+            let problem = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.push(FieldError::invalid(&format!("metadata.finalizers[{index}]"), &json!(finalizer), problem));
+        }
+    }
 }
 
 /// Labels, annotations and owners.

@@ -50,8 +50,8 @@ pub(super) fn update_errors(new: &Value, old: &Value) -> Vec<FieldError> {
     let deadline = |object: &Value| integer(object, &["spec", "activeDeadlineSeconds"]);
     match (deadline(old), deadline(new)) {
         (Some(before), Some(after)) if after > before => {
-            let problem = format!("must be less than or equal to previous value of {before}");
-            errors.push(FieldError::invalid("spec.activeDeadlineSeconds", &json!(after), &problem));
+            let problem = "must be less than or equal to previous value";
+            errors.push(FieldError::invalid("spec.activeDeadlineSeconds", &json!(after), problem));
         }
         (Some(before), None) => {
             let problem = "must not update from a positive integer to nil value";

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     definition::{BuiltIn, ResourceDefinition},
-    object::{at, copy, elements, integer, map_mut, remove, set, set_default, text, texts},
+    object::{at, copy, elements, integer, remove, set, set_default, text, texts},
     ownership::FieldSet,
 };
 
@@ -21,8 +21,6 @@ pub(in super::super) fn prepare_create(definition: &ResourceDefinition, object: 
     };
     if has_generation(kind) {
         set(object, &["metadata", "generation"], 1);
-    } else {
-        remove(object, &["metadata", "generation"]);
     }
     match kind {
         BuiltIn::Pod => {
@@ -51,7 +49,6 @@ pub(in super::super) fn prepare_create(definition: &ResourceDefinition, object: 
                 json!({ "disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0 });
             set(object, &["status"], status);
         }
-        BuiltIn::Secret => fold_string_data(object),
         BuiltIn::CustomResourceDefinition => prepare_definition(object),
         _ => {}
     }
@@ -141,10 +138,8 @@ fn prepare_spec(kind: BuiltIn, has_status: bool, new: &mut Value, old: &Value) {
     if counts {
         set_generation(new, old, true);
     }
-    match kind {
-        BuiltIn::Namespace => copy(new, old, &["spec", "finalizers"]),
-        BuiltIn::Secret => fold_string_data(new),
-        _ => {}
+    if kind == BuiltIn::Namespace {
+        copy(new, old, &["spec", "finalizers"]);
     }
 }
 
@@ -165,16 +160,6 @@ fn prepare_status(kind: BuiltIn, new: &mut Value, old: &Value) {
             }
         }
         _ => {}
-    }
-}
-
-/// `stringData` is written and never read: it becomes `data`.
-fn fold_string_data(secret: &mut Value) {
-    let Some(Value::Object(texts)) = remove(secret, &["stringData"]) else { return };
-    let Some(data) = map_mut(secret, &["data"]) else { return };
-    for (key, text) in texts {
-        let text = text.as_str().unwrap_or_default();
-        data.insert(key, super::super::schema::encode_base64(text.as_bytes()).into());
     }
 }
 

@@ -22,7 +22,9 @@ pub(in super::super) fn check_applied(form: &Type, applied: &Value) -> Result<()
 }
 
 fn check(form: &Type, value: &Value, path: &str, problems: &mut Vec<String>) {
-    let mut refuse = |wanted: &str| problems.push(format!("{path}: expected {wanted}, got {}", shown(value)));
+    let mut refuse = |wanted: &str| {
+        problems.push(format!("{path}: expected {wanted}, got &value.valueUnstructured{{Value:{}}}", shown(value)));
+    };
     match (form, value) {
         (Type::Any, _) | (_, Value::Null) => {}
         (Type::Scalar(kind), value) => {

@@ -38,7 +38,8 @@ pub(in super::super) fn update(request: &UpdateRequest<'_>, mut owners: Owners) 
     let owned = Owned {
         api_version: request.api_version.to_owned(),
         fields: Arc::new(fields),
-        time: Some(request.now.to_owned()),
+        // Kubernetes loses the time on the way through a scale.
+        time: (request.owner.subresource != "scale").then(|| request.now.to_owned()),
     };
     owners.0.insert(request.owner.clone(), owned);
     cap(&mut owners);

@@ -18,12 +18,24 @@ pub(in super::super) fn json(mut object: Value, patch: &Value) -> Result<Value, 
     for operation in &operations {
         // A test for null holds where there is nothing.
         let holds = matches!(operation, PatchOperation::Test(test) if test.value.is_null() && test.path.resolve(&object).is_err());
-        if holds {
+        if holds || insert(&mut object, operation) {
             continue;
         }
         json_patch::patch(&mut object, std::slice::from_ref(operation)).map_err(|_| StatusError::unprocessable())?;
     }
     Ok(object)
+}
+
+/// The API server lets a replacement make a field that is not there. Says whether this was one.
+fn insert(object: &mut Value, operation: &PatchOperation) -> bool {
+    let PatchOperation::Replace(replace) = operation else { return false };
+    if replace.path.resolve(object).is_ok() {
+        return false;
+    }
+    let Some((parent, name)) = replace.path.split_back() else { return false };
+    let Ok(Value::Object(fields)) = parent.resolve_mut(object) else { return false };
+    fields.insert(name.decoded().into_owned(), replace.value.clone());
+    true
 }
 
 fn read(patch: &Value) -> Result<Vec<PatchOperation>, StatusError> {

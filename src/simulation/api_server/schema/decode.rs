@@ -1,6 +1,5 @@
 //! An object of a built-in kind as Kubernetes keeps it: what the Go types hold, zero values left out, defaults set.
 
-use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 use serde_json::{Map, Value, json};
 
 use super::{super::kinds::defaults::set_defaults, Field, MapType, Scalar, Type, base64, quantity};
@@ -145,10 +144,12 @@ impl Walk {
                 Some(text) => text.into(),
                 None => self.fail(quantity::FAULT.to_owned()),
             },
-            (Scalar::Time | Scalar::MicroTime, Value::String(text)) => match written_time(kind, text) {
-                Some(text) => text.into(),
-                None => self.fail(time_fault(kind, text)),
-            },
+            (Scalar::Time | Scalar::MicroTime, Value::String(text)) => {
+                match time::written(text, kind == Scalar::MicroTime) {
+                    Ok(text) => text.into(),
+                    Err(fault) => self.fail(fault),
+                }
+            }
             (Scalar::Bytes, Value::String(text)) => match base64::fault(text) {
                 None => value,
                 Some(at) => self.fail(format!("illegal base64 data at input byte {at}")),
@@ -156,21 +157,6 @@ impl Walk {
             _ => self.wrong_type(&value, scalar_name(kind)),
         }
     }
-}
-
-const TIME_LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
-const MICRO_TIME_LAYOUT: &str = "2006-01-02T15:04:05.000000Z07:00";
-
-fn time_fault(kind: Scalar, text: &str) -> String {
-    let layout = if kind == Scalar::Time { TIME_LAYOUT } else { MICRO_TIME_LAYOUT };
-    format!("parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\"")
-}
-
-/// An instant in the one form in which the API server writes it.
-fn written_time(kind: Scalar, text: &str) -> Option<String> {
-    let instant: Timestamp = text.parse().ok()?;
-    let precision = if kind == Scalar::Time { 0 } else { 6 };
-    Some(DateTimePrinter::new().precision(Some(precision)).timestamp_to_string(&instant))
 }
 
 fn scalar_name(kind: Scalar) -> &'static str {

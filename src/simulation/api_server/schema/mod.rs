@@ -10,12 +10,13 @@ mod builtin;
 mod custom;
 pub(super) mod decode;
 pub(super) mod quantity;
+mod time;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
-pub(super) use base64::encode as encode_base64;
+pub(super) use base64::{decode_url as decode_base64_url, encode as encode_base64, encode_url as encode_base64_url};
 pub(super) use builtin::{builtin_type, empty_object};
 pub(super) use custom::custom_type;
 

@@ -17,6 +17,7 @@ use super::{
         version::ObjectVersion,
     },
     list::{list_object, selected},
+    replace::check_subresource,
 };
 
 const ORPHAN: &str = "orphan";
@@ -25,14 +26,15 @@ const FOREGROUND: &str = "foregroundDeletion";
 /// Takes an object away.
 pub(in super::super) fn delete(state: &mut State, request: &ApiRequest) -> Result<Reply, StatusError> {
     if !request.subresource.is_empty() {
-        return Err(StatusError::page_not_found());
+        check_subresource(&request.definition, &request.subresource, request.name())?;
+        return Err(StatusError::method_not_allowed());
     }
     let options = DeleteOptions::read(request)?;
     let definition = &request.definition;
     let existing = state.store.get(&definition.storage, request.namespace(), request.name()).cloned();
     let existing = existing.ok_or_else(|| StatusError::not_found(definition.resource(), request.name()))?;
     state.check_deletable(definition, request.name())?;
-    let (left, gone) = delete_one(state, definition, &existing, &options, &request.user)?;
+    let (left, gone) = delete_one(state, definition, &existing, request.name(), &options, &request.user)?;
     if gone && !returns_object(definition) {
         let mut details = json!({ "name": existing.name(), "kind": definition.plural, "uid": existing.uid() });
         if !definition.group.is_empty() {
@@ -55,7 +57,7 @@ pub(in super::super) fn delete_collection(state: &mut State, request: &ApiReques
     let chosen = selected(state, request)?;
     let list = list_object(&request.definition, state.store.revision(), &chosen);
     for object in &chosen {
-        delete_one(state, &request.definition, object, &options, &request.user)?;
+        delete_one(state, &request.definition, object, "", &options, &request.user)?;
     }
     Ok(Reply::new(200, Content::Json(list)))
 }
@@ -76,28 +78,33 @@ fn returns_object(definition: &ResourceDefinition) -> bool {
     )
 }
 
-/// Deletes an object. Says what is left of it, or what it was, and whether it is gone.
+/// Deletes an object; `name` is the one that was asked for, empty where several were. Says what is left of it, or what it
+/// was, and whether it is gone.
 pub(in super::super) fn delete_one(
     state: &mut State,
     definition: &Arc<ResourceDefinition>,
     existing: &Arc<ObjectVersion>,
+    name: &str,
     options: &DeleteOptions,
     user: &str,
 ) -> Result<(Arc<ObjectVersion>, bool), StatusError> {
     check_preconditions(definition, existing, options)?;
-    state.admit(
-        &AdmissionReview {
-            operation: AdmissionOperation::Delete,
-            group: &definition.group,
-            resource: &definition.plural,
-            kind: &definition.kind,
-            subresource: "",
-            user,
-            object: None,
-            old: Some(&existing.value),
-        },
-        definition,
-    )?;
+    let review = AdmissionReview {
+        operation: AdmissionOperation::Delete,
+        group: &definition.group,
+        resource: &definition.plural,
+        kind: &definition.kind,
+        name,
+        subresource: "",
+        user,
+        object: None,
+        old: Some(&existing.value),
+    };
+    let errors = state.ask_hooks(&review)?;
+    if !errors.is_empty() {
+        return Err(StatusError::invalid(definition.kind_named(), name, &errors));
+    }
+    state.admit(&review)?;
     if definition.is(BuiltIn::Namespace) {
         return Ok(delete_namespace(state, definition, existing, options));
     }

@@ -6,9 +6,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::{Value, json};
 
 use super::super::{
+    continuation::Continuation,
     definition::ResourceDefinition,
     field_error::FieldError,
-    object::set,
+    object::{remove, set},
     reply::{Content, Reply, object_bytes},
     request::{ApiRequest, Representation},
     selector::{Selector, place},
@@ -17,29 +18,6 @@ use super::super::{
     version::ObjectVersion,
     watch::WatchPlan,
 };
-
-/// Where a list goes on.
-struct Continuation {
-    revision: u64,
-    /// Namespace and name of the last object that was told.
-    after: (String, String),
-}
-
-impl Continuation {
-    fn write(&self) -> String {
-        let text = json!([self.revision, self.after.0, self.after.1]).to_string();
-        text.bytes().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    fn read(token: &str) -> Option<Self> {
-        let bytes = token.as_bytes().chunks(2).map(|pair| {
-            let digits = std::str::from_utf8(pair).ok()?;
-            u8::from_str_radix(digits, 16).ok()
-        });
-        let (revision, namespace, name) = serde_json::from_slice(&bytes.collect::<Option<Vec<u8>>>()?).ok()?;
-        Some(Self { revision, after: (namespace, name) })
-    }
-}
 
 pub(super) fn selector_of(request: &ApiRequest) -> Result<Selector, StatusError> {
     let query = &request.query;
@@ -70,8 +48,17 @@ pub(super) fn list_object(definition: &ResourceDefinition, revision: u64, object
     });
     json!({
         "kind": definition.list_kind, "apiVersion": definition.api_version(),
-        "metadata": { "resourceVersion": revision.to_string() }, "items": items.collect::<Vec<_>>(),
+        "metadata": list_metadata(definition, Representation::Full, revision), "items": items.collect::<Vec<_>>(),
     })
+}
+
+/// The metadata of a list. Lists of custom kinds say also that they do not go on.
+fn list_metadata(definition: &ResourceDefinition, representation: Representation, revision: u64) -> Value {
+    let mut metadata = json!({ "resourceVersion": revision.to_string() });
+    if definition.built_in().is_none() && representation == Representation::Full {
+        set(&mut metadata, &["continue"], "");
+    }
+    metadata
 }
 
 fn check_options(request: &ApiRequest) -> Result<(), StatusError> {
@@ -110,11 +97,11 @@ fn refuse(errors: &[FieldError]) -> Result<(), StatusError> {
     Err(StatusError::invalid(Named { group: "meta.k8s.io", name: "ListOptions" }, "", errors))
 }
 
-fn revision_of(text: &str) -> Result<u64, StatusError> {
+/// A resourceVersion, or why it is none.
+fn revision_of(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| {
         let problem = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
-        let error = FieldError::invalid("resourceVersion", &json!(text), &problem);
-        StatusError::invalid(Named { group: "", name: "" }, "", &[error])
+        FieldError::invalid("resourceVersion", &json!(text), &problem).to_string()
     })
 }
 
@@ -143,7 +130,7 @@ pub(in super::super) fn list(state: &mut State, request: &ApiRequest) -> Result<
         !told && selector.matches(&object.value)
     });
     let mut chosen: Vec<Arc<ObjectVersion>> = chosen.collect();
-    let mut metadata = json!({ "resourceVersion": revision.to_string() });
+    let mut metadata = list_metadata(&request.definition, request.representation, revision);
     // A list of any version comes whole, whatever its limit.
     let limit = limit.filter(|_| version != "0").and_then(|limit| usize::try_from(limit).ok());
     if let Some(limit) = limit.filter(|limit| *limit < chosen.len()) {
@@ -157,7 +144,7 @@ pub(in super::super) fn list(state: &mut State, request: &ApiRequest) -> Result<
             set(&mut metadata, &["remainingItemCount"], left);
         }
     }
-    Ok(Reply::new(200, Content::Bytes(write_list(request, &metadata, &chosen))))
+    Ok(Reply::new(200, Content::Bytes(write_list(request, &metadata, &chosen, !selector.is_everything()))))
 }
 
 /// The revision at which a list is served.
@@ -182,7 +169,8 @@ fn revision_to_serve(
     if version.is_empty() {
         return Ok(current);
     }
-    let asked = revision_of(version)?;
+    let invalid = |problem: String| StatusError::bad_request(format!("invalid resource version: {problem}"));
+    let asked = revision_of(version).map_err(invalid)?;
     if asked > current {
         return Err(StatusError::from_the_future(asked, current));
     }
@@ -199,7 +187,7 @@ fn revision_to_serve(
 }
 
 /// Writes a list around the bytes of its elements, which are kept.
-fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersion>]) -> Bytes {
+fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersion>], selected: bool) -> Bytes {
     let definition = &request.definition;
     let (kind, version) = match request.representation {
         Representation::Full => (definition.list_kind.clone(), definition.api_version()),
@@ -208,6 +196,11 @@ fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersi
     let mut written = BytesMut::new();
     let head = json!({ "kind": kind, "apiVersion": version, "metadata": metadata }).to_string();
     written.put_slice(head.strip_suffix('}').unwrap_or(&head).as_bytes());
+    // Where a selector leaves nothing of a built-in kind, Go writes the list that was never made.
+    if objects.is_empty() && selected && definition.built_in().is_some() {
+        written.put_slice(b",\"items\":null}");
+        return written.freeze();
+    }
     written.put_slice(b",\"items\":[");
     for (index, object) in objects.iter().enumerate() {
         if index > 0 {
@@ -216,6 +209,12 @@ fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersi
         let same_version = super::super::object::text(&object.value, &["apiVersion"]) == Some(version.as_str());
         let item = match request.representation {
             Representation::Full if definition.built_in().is_some() && same_version => object.item_json(),
+            Representation::Full if definition.built_in().is_some() => {
+                let mut item = super::super::conversion::to_version(object.whole(), definition);
+                remove(&mut item, &["apiVersion"]);
+                remove(&mut item, &["kind"]);
+                item.to_string().into()
+            }
             representation => object_bytes(object, definition, representation),
         };
         written.put_slice(&item);
@@ -245,7 +244,8 @@ pub(in super::super) fn watch(state: &mut State, request: &ApiRequest) -> Result
     refuse(&errors)?;
     let selector = selector_of(request)?;
     let version = query.text("resourceVersion");
-    let asked = if version.is_empty() { 0 } else { revision_of(version)? };
+    let unreadable = |problem: String| StatusError::internal_without_reason(&problem);
+    let asked = if version.is_empty() { 0 } else { revision_of(version).map_err(unreadable)? };
     let seconds = query.integer("timeoutSeconds").map_err(StatusError::bad_request)?.filter(|seconds| *seconds > 0);
     let plan = WatchPlan {
         definition: request.definition.clone(),

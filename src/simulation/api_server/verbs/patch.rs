@@ -29,28 +29,26 @@ use super::{
 
 const CUSTOM_PATCHES: [&str; 3] =
     ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
-const BUILT_IN_PATCHES: [&str; 4] = [
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-];
 /// The owner of what was there before the first apply.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
 /// Changes an object, its status, or its scale.
 pub(in super::super) fn patch(state: &mut State, mut request: ApiRequest) -> Result<Reply, StatusError> {
     let definition = request.definition.clone();
-    let known: &[&str] = if definition.built_in().is_some() { &BUILT_IN_PATCHES } else { &CUSTOM_PATCHES };
     let kind = match request.patch {
         Some(PatchKind::Strategic) if definition.built_in().is_none() => None,
         kind => kind,
     };
-    let Some(kind) = kind else { return Err(StatusError::unsupported_media_type(known)) };
+    let Some(kind) = kind else {
+        return Err(match definition.built_in() {
+            Some(_) => StatusError::unsupported_patch(),
+            None => StatusError::unsupported_media_type(&CUSTOM_PATCHES),
+        });
+    };
     if request.subresource == "scale" && definition.scale.is_some() {
         return scale::patch(state, request, kind);
     }
-    check_subresource(&definition, &request.subresource)?;
+    check_subresource(&definition, &request.subresource, request.name())?;
     let options = WriteOptions::read(&request, "PatchOptions")?;
     let existing = state.store.get(&definition.storage, request.namespace(), request.name()).cloned();
     let body = request.take_body();
@@ -133,7 +131,7 @@ fn check_place(definition: &ResourceDefinition, object: &mut Value, request: &Ap
 }
 
 /// The object that a client applies.
-fn read_applied(definition: &ResourceDefinition, body: Body, request: &ApiRequest) -> Result<Value, StatusError> {
+fn read_applied(definition: &ResourceDefinition, body: Body) -> Result<Value, StatusError> {
     let applied = body.yaml().map_err(|error| StatusError::bad_request(format!("error decoding YAML: {error}")))?;
     let (api_version, kind) =
         (text(&applied, &["apiVersion"]).unwrap_or_default(), text(&applied, &["kind"]).unwrap_or_default());
@@ -145,7 +143,8 @@ fn read_applied(definition: &ResourceDefinition, body: Body, request: &ApiReques
         return Err(StatusError::bad_request("metadata.managedFields must be nil"));
     }
     check_applied(&definition.form, &applied).map_err(|problem| {
-        let place = format!("{}/{}; {}, Kind={kind}", request.namespace(), request.name(), definition.api_version());
+        let version = format!("{}/{}", definition.group, definition.version);
+        let place = format!("{}/{}; {version}, Kind={kind}", meta(&applied, "namespace"), meta(&applied, "name"));
         StatusError::internal_without_reason(&format!("failed to create typed patch object ({place}): {problem}"))
     })?;
     Ok(applied)
@@ -162,7 +161,7 @@ fn apply_object(
     if existing.is_none() && !request.subresource.is_empty() {
         return Err(StatusError::not_found(definition.resource(), request.name()));
     }
-    let applied = read_applied(&definition, body, request)?;
+    let applied = read_applied(&definition, body)?;
     let (api_version, now) = (definition.api_version(), state.now_text());
     let empty = nothing(&definition);
     let live = existing.as_ref().map_or(&empty, |existing| &existing.value);

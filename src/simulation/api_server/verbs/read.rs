@@ -14,7 +14,7 @@ pub(in super::super) fn get(state: &mut State, request: &ApiRequest) -> Result<R
     }
     let scaled = request.subresource == "scale" && definition.scale.is_some();
     if !scaled {
-        check_subresource(definition, &request.subresource)?;
+        check_subresource(definition, &request.subresource, request.name())?;
     }
     let found = state.read(request).ok_or_else(|| StatusError::not_found(definition.resource(), request.name()))?;
     if scaled {

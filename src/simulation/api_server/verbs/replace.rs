@@ -23,7 +23,7 @@ pub(in super::super) fn replace(state: &mut State, mut request: ApiRequest) -> R
     if request.subresource == "scale" && definition.scale.is_some() {
         return scale::replace(state, request);
     }
-    check_subresource(&definition, &request.subresource)?;
+    check_subresource(&definition, &request.subresource, request.name())?;
     let options = WriteOptions::read(&request, "UpdateOptions")?;
     let given = read_body(&definition, request.take_body(), options.validation)?;
     let mut object = given.object;
@@ -92,14 +92,22 @@ fn creates_on_update(definition: &ResourceDefinition) -> bool {
 }
 
 /// Refuses subresources that the kind does not have.
-pub(super) fn check_subresource(definition: &ResourceDefinition, subresource: &str) -> Result<(), StatusError> {
+pub(super) fn check_subresource(
+    definition: &ResourceDefinition,
+    subresource: &str,
+    name: &str,
+) -> Result<(), StatusError> {
     let known = match subresource {
         "" => true,
         "status" => definition.has_status,
         "finalize" => definition.is(BuiltIn::Namespace),
         _ => false,
     };
-    if known { Ok(()) } else { Err(StatusError::page_not_found()) }
+    match (known, definition.built_in()) {
+        (true, _) => Ok(()),
+        (false, Some(_)) => Err(StatusError::resource_not_found()),
+        (false, None) => Err(StatusError::not_found(definition.resource(), name)),
+    }
 }
 
 /// Refuses a uid that is not the object's.

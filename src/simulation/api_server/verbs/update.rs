@@ -106,8 +106,7 @@ fn check_revision(
     let resource = Named { group: &definition.group, name: &definition.plural };
     let Ok(revision) = (if given.is_empty() { Ok(0) } else { given.parse::<u64>() }) else {
         let problem = format!("strconv.ParseUint: parsing {given:?}: invalid syntax");
-        let error = FieldError::invalid("metadata.resourceVersion", &json!(given), &problem);
-        return Err(StatusError::invalid(resource, name, &[error]));
+        return Err(StatusError::internal_without_reason(&problem));
     };
     if revision == 0 && !allows_unconditional_update(definition) {
         let error = FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
