@@ -22,5 +22,6 @@ mod recording;
 mod replay;
 mod run;
 mod script;
+mod simulated;
 mod variable;
 mod watch;

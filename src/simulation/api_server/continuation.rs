@@ -32,8 +32,8 @@ impl Continuation {
     /// What is wrong with it, in the words of the API server.
     pub(super) fn read(token: &str) -> Result<Self, String> {
         const INVALID: &str = "continue key is not valid";
-        let bytes = decode_base64_url(token)
-            .map_err(|at| format!("{INVALID}: illegal base64 data at input byte {at}"))?;
+        let bytes =
+            decode_base64_url(token).map_err(|at| format!("{INVALID}: illegal base64 data at input byte {at}"))?;
         let token: Value = serde_json::from_slice(&bytes).map_err(|_| {
             let first = bytes.first().map_or('\u{0}', |byte| char::from(*byte));
             let shown = if first.is_control() { format!("\\u{:04x}", u32::from(first)) } else { first.to_string() };

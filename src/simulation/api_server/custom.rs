@@ -38,7 +38,6 @@ fn one(crd: &Value, version: &Value) -> Option<ResourceDefinition> {
         storage: format!("{plural}.{group}").into(),
         form: custom_type(&schema),
         rules: Rules::Custom(CustomRules {
-            has_rules: schema.to_string().contains("x-kubernetes-validations"),
             schema,
             selectable_fields: elements(version, &["selectableFields"])
                 .iter()

@@ -52,8 +52,6 @@ pub(super) enum Rules {
 pub(super) struct CustomRules {
     /// `openAPIV3Schema`.
     pub(super) schema: Value,
-    /// Whether the schema has CEL rules: where it has, objects that are wrong otherwise are told that none was looked at.
-    pub(super) has_rules: bool,
     /// Fields that a field selector may name, as in `spec.mode`.
     pub(super) selectable_fields: Vec<String>,
 }

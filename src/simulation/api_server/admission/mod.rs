@@ -81,4 +81,3 @@ where
         self(review)
     }
 }
-

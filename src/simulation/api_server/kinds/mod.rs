@@ -11,6 +11,6 @@ mod pod;
 mod prepare;
 mod validate;
 
-pub(super) use names::{metadata_errors, metadata_update_errors};
+pub(super) use names::{label_value_faults, metadata_errors, metadata_update_errors, qualified_faults};
 pub(super) use prepare::{prepare_create, prepare_update, reset_fields};
 pub(super) use validate::{validate_create, validate_update};

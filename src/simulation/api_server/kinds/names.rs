@@ -157,16 +157,6 @@ pub(in super::super) fn metadata_errors(definition: &ResourceDefinition, object:
     errors
 }
 
-/// What is wrong with the finalizers of a new object of a built-in kind: each is a standard one, or has a domain.
-pub(super) fn finalizer_errors(object: &Value, errors: &mut Vec<FieldError>) {
-    for (index, finalizer) in texts(object, &["metadata", "finalizers"]).into_iter().enumerate() {
-        if !finalizer.contains('/') && !["kubernetes", "orphan", "foregroundDeletion"].contains(&finalizer) {
-            let problem = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.push(FieldError::invalid(&format!("metadata.finalizers[{index}]"), &json!(finalizer), problem));
-        }
-    }
-}
-
 /// Labels, annotations and owners.
 fn common_errors(object: &Value, errors: &mut Vec<FieldError>) {
     label_errors(object, &["metadata", "labels"], "metadata.labels", errors);

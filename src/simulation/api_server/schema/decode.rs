@@ -145,7 +145,7 @@ impl Walk {
                 None => self.fail(quantity::FAULT.to_owned()),
             },
             (Scalar::Time | Scalar::MicroTime, Value::String(text)) => {
-                match time::written(text, kind == Scalar::MicroTime) {
+                match super::time::written(text, kind == Scalar::MicroTime) {
                     Ok(text) => text.into(),
                     Err(fault) => self.fail(fault),
                 }

@@ -114,7 +114,9 @@ mod tests {
     #[test]
     fn the_first_wrong_part_is_told() {
         let layout = |text: &str, rest: &str, element: &str| {
-            format!("parsing time {text:?} as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse {rest:?} as {element:?}")
+            format!(
+                "parsing time {text:?} as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse {rest:?} as {element:?}"
+            )
         };
         for (text, rest, element) in [
             ("2026-03-04T03:00:00Z", "Z", ".000000"),

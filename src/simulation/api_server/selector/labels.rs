@@ -253,8 +253,12 @@ mod tests {
         ] {
             assert_eq!(read_labels(text).unwrap_err(), problem, "{text}");
         }
-        assert!(read_labels("-a=b").unwrap_err().starts_with("unable to parse requirement: <nil>: Invalid value: \"-a\""));
-        assert!(read_labels("a=-b").unwrap_err().contains("values[0][a]: Invalid value: \"-b\": a valid label must be"));
+        assert!(
+            read_labels("-a=b").unwrap_err().starts_with("unable to parse requirement: <nil>: Invalid value: \"-a\"")
+        );
+        assert!(
+            read_labels("a=-b").unwrap_err().contains("values[0][a]: Invalid value: \"-b\": a valid label must be")
+        );
     }
 
     #[test]

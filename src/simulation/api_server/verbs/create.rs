@@ -157,6 +157,9 @@ pub(super) fn make(
         errors.splice(0..0, metadata_errors(definition, &object));
     }
     let name = meta(&object, "name").to_owned();
+    if errors.is_empty() {
+        errors = state.ask_hooks(&creation(definition, &name, user, &object))?;
+    }
     if !errors.is_empty() {
         return Err(StatusError::invalid(definition.kind_named(), &name, &errors));
     }
@@ -166,25 +169,33 @@ pub(super) fn make(
     if definition.is(BuiltIn::Pod) {
         check_quota(&state.store, meta(&object, "namespace"), &object)?;
     }
-    state.admit(
-        &AdmissionReview {
-            operation: AdmissionOperation::Create,
-            group: &definition.group,
-            resource: &definition.plural,
-            kind: &definition.kind,
-            subresource: "",
-            user,
-            object: Some(&object),
-            old: None,
-        },
-        definition,
-    )?;
+    state.admit(&creation(definition, &name, user, &object))?;
     refuse_existing(state, definition, &object)?;
     let owners = Arc::new(owners);
     if dry_run {
         return Ok(Arc::new(ObjectVersion::new(object, 0, owners)));
     }
     Ok(state.put(definition, object, owners))
+}
+
+/// A create, as whoever may refuse it is told of it.
+fn creation<'a>(
+    definition: &'a ResourceDefinition,
+    name: &'a str,
+    user: &'a str,
+    object: &'a Value,
+) -> AdmissionReview<'a> {
+    AdmissionReview {
+        operation: AdmissionOperation::Create,
+        group: &definition.group,
+        resource: &definition.plural,
+        kind: &definition.kind,
+        name,
+        subresource: "",
+        user,
+        object: Some(object),
+        old: None,
+    }
 }
 
 fn refuse_existing(state: &State, definition: &ResourceDefinition, object: &Value) -> Result<(), StatusError> {

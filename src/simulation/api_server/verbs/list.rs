@@ -111,13 +111,10 @@ pub(in super::super) fn list(state: &mut State, request: &ApiRequest) -> Result<
     let selector = selector_of(request)?;
     let limit = request.query.integer("limit").map_err(StatusError::bad_request)?.filter(|limit| *limit > 0);
     let version = request.query.text("resourceVersion");
-    let continuation =
-        match request.query.given("continue") {
-            None => None,
-            Some(token) => Some(Continuation::read(token).ok_or_else(|| {
-                StatusError::bad_request("continue key is not valid: encoded continue token is invalid")
-            })?),
-        };
+    let continuation = match request.query.given("continue") {
+        None => None,
+        Some(token) => Some(Continuation::read(token).map_err(StatusError::bad_request)?),
+    };
     if continuation.is_some() && !version.is_empty() && version != "0" {
         return Err(StatusError::bad_request("specifying resource version is not allowed when using continue"));
     }

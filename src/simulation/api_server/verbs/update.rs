@@ -57,27 +57,29 @@ pub(super) fn store(
     prepare_update(definition, update.subresource, &mut new, old);
     keep_system_fields(&mut new, old);
     drop_repeated_owners(&mut new);
-    let errors = errors_of(definition, update.subresource, &new, old);
+    let review = AdmissionReview {
+        operation: AdmissionOperation::Update,
+        group: &definition.group,
+        resource: &definition.plural,
+        kind: &definition.kind,
+        name,
+        subresource: update.subresource,
+        user: update.user,
+        object: Some(&new),
+        old: Some(old),
+    };
+    let mut errors = errors_of(definition, update.subresource, &new, old);
+    if errors.is_empty() {
+        errors = state.ask_hooks(&review)?;
+    }
     if !errors.is_empty() {
         return Err(StatusError::invalid(definition.kind_named(), name, &errors));
     }
+    state.admit(&review)?;
     let same = new == *old;
     if owners.same_but_for_times(&existing.owners) && same {
         owners = (*existing.owners).clone();
     }
-    state.admit(
-        &AdmissionReview {
-            operation: AdmissionOperation::Update,
-            group: &definition.group,
-            resource: &definition.plural,
-            kind: &definition.kind,
-            subresource: update.subresource,
-            user: update.user,
-            object: Some(&new),
-            old: Some(old),
-        },
-        definition,
-    )?;
     if ends(definition, &new, old) {
         let version = Arc::new(ObjectVersion::new(new, existing.revision, Arc::new(owners)));
         if !update.dry_run {
