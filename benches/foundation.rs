@@ -73,6 +73,7 @@ fn main() {
         healthy: None,
         denied: &[],
         engine_starts: &[],
+        current: None,
     };
     let decide =
         median(REPETITIONS * 20, || drop(black_box(decide_cycle(&settings.policy, &facts, newest.completed_at))));

@@ -6,6 +6,7 @@ pub mod args;
 pub mod cli;
 pub mod cluster;
 pub mod controllers;
+pub mod delivery;
 pub mod exit;
 pub mod operator;
 pub mod probe;

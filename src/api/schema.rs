@@ -114,7 +114,7 @@ pub fn uid(_: &mut SchemaGenerator) -> Schema {
 /// Several uids, each once.
 pub fn uids(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "type": "array", "maxItems": 64, "x-kubernetes-list-type": "set",
+        "type": "array", "maxItems": 400, "x-kubernetes-list-type": "set",
         "items": { "type": "string", "minLength": 1, "maxLength": DIGEST_LENGTH_MAX },
     })
 }
@@ -196,6 +196,16 @@ pub fn reasons(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "maxItems": 32, "items": { "type": "string", "maxLength": 128 } })
 }
 
+/// Where a value stands in a target.
+pub fn field_address(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 1, "maxLength": 1024 })
+}
+
+/// What stands at such a place: it may be empty.
+pub fn field_text(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "maxLength": 1024 })
+}
+
 /// A short text.
 pub fn short_text(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "maxLength": VALUE_LENGTH_MAX })
@@ -215,11 +225,6 @@ pub fn reason(_: &mut SchemaGenerator) -> Schema {
 
 /// A count: zero or more.
 pub fn count(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "integer", "format": "int64", "minimum": 0 })
-}
-
-/// Seconds, zero or more.
-pub fn seconds(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int64", "minimum": 0 })
 }
 

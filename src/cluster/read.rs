@@ -4,10 +4,12 @@ use std::fmt::Debug;
 
 use kube::{
     Api, Resource, ResourceExt,
-    api::{ListParams, ObjectList},
+    api::{ListParams, ObjectList, Patch, PatchParams},
     core::{ApiResource, DynamicObject, NamespaceResourceScope},
 };
+use phaseloop_core::plan::label::FIELD_MANAGER;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Cluster, ClusterError, ClusterErrorKind};
 
@@ -75,6 +77,20 @@ impl Reader<'_> {
                 None => return Ok(listed),
             }
         }
+    }
+
+    /// Asks what would come of a merge patch, and changes nothing: a dry run. It tells whether a rule is in force.
+    ///
+    /// # Errors
+    /// [`ClusterError`] where the patch would be refused, or was not answered.
+    pub async fn try_patch<K: Readable>(&self, namespace: &str, name: &str, patch: &Value) -> Result<(), ClusterError> {
+        let api: Api<K> = Api::namespaced(self.cluster.client.clone(), namespace);
+        let what = describe::<K>(namespace, name);
+        let parameters =
+            PatchParams { dry_run: true, field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let patch = Patch::Merge(patch);
+        let call = api.patch(name, &parameters, &patch);
+        self.cluster.call("try a patch of", &what, self.cluster.timeouts.single, call).await.map(drop)
     }
 
     async fn page<K: Readable>(

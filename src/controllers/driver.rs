@@ -1,8 +1,11 @@
 //! The only reconcile: observe, validate, decide, execute, report.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
-use phaseloop_core::plan::{Plan, PlanViolation, Wake, check_plan};
+use phaseloop_core::{
+    plan::{Plan, PlanViolation, Wake, check_plan},
+    schedule::later_by,
+};
 
 use super::{Context, Kind, ObjectKey, Report, kind::audited, report::seal};
 use crate::cluster::{ClusterError, ClusterErrorKind, Effect, execute, write_status};
@@ -54,6 +57,10 @@ impl ReconcileError {
         }
     }
 }
+
+/// How soon a replica that does not lead looks again at what only the leader may begin: as often as a lease is asked for.
+/// At once, as the plan says it to whoever carries it out, would be again and again.
+const FOLLOWER_WAIT: SignedDuration = SignedDuration::from_secs(2);
 
 /// Looks at one object and does what follows. Says when to look again.
 ///
@@ -116,7 +123,10 @@ impl<K: Kind> Step<'_, K> {
                 done.map_err(|source| ReconcileError::Execute { key: self.key.clone(), effect: name, source })?;
             }
         }
-        Ok(plan.wake)
+        Ok(match plan.wake {
+            Wake::At(at) => Wake::At(at.max(later_by(self.now, FOLLOWER_WAIT))),
+            Wake::OnChange => Wake::OnChange,
+        })
     }
 
     /// An effect was refused. What users must see of it is reported; anything else is tried again.

@@ -11,12 +11,16 @@ pub mod administration;
 pub mod backoff;
 pub mod context;
 pub mod driver;
+pub mod escalation;
 pub mod kind;
 pub mod notice;
+pub mod occupancy;
 pub mod phase_run;
 pub mod phase_schedule;
+pub mod promotion;
 pub mod report;
 pub mod target;
+pub mod tuning_canary;
 pub mod wake;
 
 pub use administration::ObservedPolicy;

@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::{
-    apps::v1::{Deployment, StatefulSet},
-    core::v1::{PersistentVolumeClaim, Pod, PodTemplateSpec},
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, StatefulSet},
+        core::v1::{PersistentVolumeClaim, Pod, PodTemplateSpec},
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::ResourceExt;
 use phaseloop_core::{
@@ -36,6 +39,14 @@ impl ObservedTarget {
             Self::StatefulSet(object) => object.spec.as_ref().map(|spec| spec.template.clone()),
         }
         .unwrap_or_default()
+    }
+
+    /// Its metadata.
+    pub const fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::Deployment(object) => &object.metadata,
+            Self::StatefulSet(object) => &object.metadata,
+        }
     }
 
     /// Hash of its pod template.

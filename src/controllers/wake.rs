@@ -78,6 +78,7 @@ pub const fn wakers_of(kind: OwnKind) -> &'static [Waker] {
         OwnKind::Escalation => &[
             Waker::PhaseSchedule,
             Waker::PhaseRun,
+            Waker::Escalation,
             Waker::TuningCanary,
             Waker::Promotion,
             Waker::Deployment,
@@ -104,7 +105,8 @@ pub fn woken_by(changed: &ChangedObject<'_>) -> Vec<Woken> {
             // The next run may wait for this one's pod to end; counting and validation rest on its verdict.
             woken.extend([all(OwnKind::PhaseRun), all(OwnKind::Escalation), all(OwnKind::Promotion)]);
         }
-        "Escalation" => woken.extend([itself(OwnKind::Escalation), all(OwnKind::TuningCanary)]),
+        // The next older Escalation of a target rules once the oldest is gone.
+        "Escalation" => woken.extend([all(OwnKind::Escalation), all(OwnKind::TuningCanary)]),
         "TuningCanary" => {
             woken.push(itself(OwnKind::TuningCanary));
             woken.extend(labelled(LABEL_ESCALATION, OwnKind::Escalation));

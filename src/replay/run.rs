@@ -64,6 +64,7 @@ pub fn replay(recordings: &[RecordedNight], settings: &ReplaySettings) -> Replay
             healthy: healthy.as_ref(),
             denied: &[],
             engine_starts: &engine_starts,
+            current: None,
         };
         let decision = decide_cycle(&settings.policy, &facts, run.completed_at);
         history.push(JudgedRun::new(settings.analysis.target.clone(), run.clone(), &judgement, false));

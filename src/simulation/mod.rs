@@ -4,6 +4,14 @@
 //!
 //! **What must not**: anything that the operator knows of. No branch on "simulation" is outside this folder.
 
+pub mod agenda;
 pub mod api_server;
+pub mod chance;
+pub mod cluster;
+pub mod engine;
+pub mod operator;
 pub mod oracle;
+pub mod program;
+pub mod scenario;
 pub mod virtual_clock;
+pub mod world;

@@ -11,13 +11,18 @@ use std::fmt;
 mod administrator;
 mod analysis;
 mod escalation;
+mod limit;
+mod promotion;
 mod schedule;
 mod window;
 
 pub use administrator::admin_bounds;
 pub use analysis::analysis_settings;
 pub use escalation::{ScheduleContext, cycle_policy};
+pub use limit::{check_limits, check_supported};
+pub use promotion::promotion_windows;
 pub use schedule::{phase_schedule, schedule_context};
+pub use window::{maintenance_windows, windows_zone};
 
 /// What is wrong with a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::SpecFault;
 use crate::api::window as wire;
 
 /// The windows of a list at `path`.
-pub(super) fn maintenance_windows(
+pub fn maintenance_windows(
     windows: &[wire::MaintenanceWindow],
     path: &str,
     faults: &mut Vec<SpecFault>,
@@ -38,6 +38,12 @@ pub(super) fn maintenance_windows(
         }
     }
     MaintenanceWindows { windows: valid }
+}
+
+/// The zone in which the nights of some windows are counted. A policy whose windows disagree on it is refused, so it is
+/// that of any of them; UTC where none can be read.
+pub fn windows_zone(windows: &MaintenanceWindows) -> Zone {
+    windows.windows.first().map_or_else(Zone::utc, |window| window.zone.clone())
 }
 
 const fn day_of_week(day: wire::Weekday) -> DayOfWeek {

@@ -188,7 +188,7 @@ pub(super) fn engine_key(engine: &Container, policy: Option<&AdministratorPolicy
 ///
 /// # Errors
 /// They are shares of a GPU.
-pub(super) fn gpus_of(container: &Container) -> Result<u32, Refusal> {
+pub fn gpus_of(container: &Container) -> Result<u32, Refusal> {
     let requested = requested_resources(container);
     if let Some((name, _)) = requested.iter().find(|(name, _)| is_gpu(name) && name.ends_with(SHARED_ENDING)) {
         let message = format!("the container {} requests {name}, a share of a GPU", container.name);

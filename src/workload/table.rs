@@ -1,6 +1,5 @@
 //! What becomes of each part of a target's pod template, as data: the reference is made of it, and tests hold the builder
 //! against it.
-#![allow(clippy::format_push_string, reason = "a page is made once, by a test")]
 
 use super::{
     contract::{

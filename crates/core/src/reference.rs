@@ -2,13 +2,14 @@
 
 use crate::{
     analysis::{baseline::LeftOutReason, probe::ProbeEnding, reason::AnalysisReason, report::RejectionReason},
+    cycle::TuningReason,
     plan::pod::TestPodEnd,
     policy::{AdministrationReason, FindingReason, FlagReason, GateReason, StartReason},
     prelude::*,
-    promotion::PromotionReason,
+    promotion::{PromotionConditionReason, PromotionReason},
     schedule::{RunReason, ScheduleReason},
     tuning::{
-        NothingToTry, RefusalReason, binding::BindingReason, interaction::Conflict, outcome::TrialReason,
+        CanaryReason, NothingToTry, RefusalReason, binding::BindingReason, interaction::Conflict, outcome::TrialReason,
         predict::PredictionRefusal, search::SearchEndReason, winner::WinnerReason,
     },
     value::reason::ReasonEntry,
@@ -42,11 +43,14 @@ pub const REASON_GROUPS: &[ReasonGroup] = &[
     group("Which flags contradict each other", "Conflict", Conflict::ALL),
     group("Why no tuning run begins although every gate is open", "PredictionRefusal", PredictionRefusal::ALL),
     group("Why a canary is not made", "StartReason", StartReason::ALL),
+    group("Where the tuning of a target stands", "TuningReason", TuningReason::ALL),
+    group("Where a canary stands", "CanaryReason", CanaryReason::ALL),
     group("Why a value can't be read or set in a target", "BindingReason", BindingReason::ALL),
     group("How a canary was judged", "TrialReason", TrialReason::ALL),
     group("Why a search ended", "SearchEndReason", SearchEndReason::ALL),
     group("Why a candidate won, or none did", "WinnerReason", WinnerReason::ALL),
     group("Where a promotion stands", "PromotionReason", PromotionReason::ALL),
+    group("Why a promotion's conditions stand as they do", "PromotionConditionReason", PromotionConditionReason::ALL),
 ];
 
 const fn group(title: &'static str, enum_name: &'static str, entries: &'static [ReasonEntry]) -> ReasonGroup {

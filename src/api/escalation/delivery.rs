@@ -77,9 +77,9 @@ pub struct PromotionPolicy {
     /// without consent such a target is refused, and Git is the way.
     #[serde(default)]
     pub allow_managed: bool,
-    /// Consents to a rollout that takes the only replica down (strategy Recreate with one replica).
+    /// Consents to a rollout during which no replica serves (strategy Recreate, or a single replica that may be missing).
     #[serde(default)]
-    pub allow_recreate: bool,
+    pub allow_downtime: bool,
     /// The value in Git; with delivery Git only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<GitDelivery>,
@@ -94,7 +94,7 @@ impl Default for PromotionPolicy {
             rollout_timeout: default::rollout_timeout(),
             validate_within: default::validate_within(),
             allow_managed: false,
-            allow_recreate: false,
+            allow_downtime: false,
             git: None,
         }
     }

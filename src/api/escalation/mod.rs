@@ -3,10 +3,13 @@
 //! **What lives here**: its spec (this file and its parts) and its status. **What must not**: the gates themselves.
 
 pub mod delivery;
+pub mod flag;
+pub mod ledger;
 pub mod rule;
 pub mod safety;
 pub mod search;
 pub mod status;
+pub mod tuning;
 
 pub use delivery::{Approval, Delivery, GitDelivery, PromotionPolicy};
 use jiff::Timestamp;

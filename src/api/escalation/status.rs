@@ -2,64 +2,30 @@
 
 use jiff::Timestamp;
 use kube::KubeSchema;
-use phaseloop_core::value::{ParameterSet, SymptomKind};
+use phaseloop_core::value::ParameterSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{audit::TransitionHistory, condition::Condition, phase_run::status::Borrowed, schema};
+pub use super::{
+    flag::{CountedRun, FlagState, FlagStatus},
+    ledger::{BudgetPart, FoldedAttempt, Ledger, NightLedger, TuningRunRecord},
+    tuning::{ActiveTuning, TuningOutcome, UntriedCandidate},
+};
+use crate::api::{audit::TransitionHistory, condition::Condition, schema};
 
-/// State of a flag.
+/// What an Escalation is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum FlagState {
-    /// Too few symptoms.
-    Idle,
-    /// Tuning is permitted.
+pub enum EscalationState {
+    /// No flag is armed; symptoms are counted.
+    Counting,
+    /// A flag is armed; tuning begins as soon as every gate is open.
     Armed,
-    /// It was used up, or somebody cleared it.
-    Cleared,
-    /// Its time ran out before it was used. It starts nothing.
-    Expired,
-}
-
-/// A run that was counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CountedRun {
-    /// Name of the PhaseRun.
-    #[schemars(schema_with = "schema::object_name")]
-    pub name: String,
-    /// Its uid.
-    #[schemars(schema_with = "schema::uid")]
-    pub uid: String,
-    /// When it was judged.
-    pub completed_at: Timestamp,
-}
-
-/// One flag.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FlagStatus {
-    /// The kind of symptom.
-    #[schemars(schema_with = "schema::symptom_kind")]
-    pub symptom: SymptomKind,
-    /// Its state.
-    pub state: FlagState,
-    /// Runs that count now.
-    #[schemars(schema_with = "schema::count")]
-    pub count: i64,
-    /// Runs that arm it.
-    #[schemars(schema_with = "schema::count")]
-    pub threshold: i64,
-    /// When it was last armed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub armed_at: Option<Timestamp>,
-    /// When it expires, or expired.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-    /// The runs that count.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
-    pub evidence: Vec<CountedRun>,
+    /// A tuning run is going.
+    Tuning,
+    /// Somebody has suspended it.
+    Suspended,
+    /// It can't work until somebody changes something.
+    Stalled,
 }
 
 /// The names of the gates, in the order in which they are looked at.
@@ -98,108 +64,6 @@ pub struct GateStatus {
     pub opens_at: Option<Timestamp>,
 }
 
-/// Seconds of the two budgets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BudgetSeconds {
-    /// Measuring.
-    #[schemars(schema_with = "schema::seconds")]
-    pub measure_seconds: i64,
-    /// Holding GPUs.
-    #[schemars(schema_with = "schema::seconds")]
-    pub hold_seconds: i64,
-}
-
-/// What one night has spent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct NightLedger {
-    /// The night, by the local date on which its window began.
-    #[schemars(schema_with = "schema::night")]
-    pub night: String,
-    /// Reserved by canaries that are going.
-    pub reserved: BudgetSeconds,
-    /// Used by canaries that have ended. What nobody can prove counts as used.
-    pub used: BudgetSeconds,
-    /// Attempts folded into `used`: each canary is folded once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 128))]
-    #[schemars(extend("x-kubernetes-list-type" = "set"))]
-    pub folded_attempts: Vec<i64>,
-}
-
-/// A tuning run that was started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TuningRunRecord {
-    /// Id of the cycle.
-    #[schemars(schema_with = "schema::short_text")]
-    pub cycle: String,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// When it ended; left out while it is going.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-}
-
-/// What has been spent. Folded from canaries, so that deleting one refunds nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Ledger {
-    /// Nights, newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["night".into()]))]
-    pub nights: Vec<NightLedger>,
-    /// Tuning runs inside the rate window, newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
-    pub runs: Vec<TuningRunRecord>,
-    /// When the cooldown ends; left out where there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cooldown_until: Option<Timestamp>,
-    /// Uids of runs whose symptoms tuning runs have consumed, folded from canaries.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "consumed")]
-    pub consumed: Vec<String>,
-}
-
-fn consumed(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "array", "maxItems": 400, "x-kubernetes-list-type": "set",
-        "items": { "type": "string", "minLength": 1, "maxLength": schema::DIGEST_LENGTH_MAX },
-    })
-}
-
-/// The tuning run that is going.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ActiveTuning {
-    /// Id of the cycle.
-    #[schemars(schema_with = "schema::short_text")]
-    pub cycle: String,
-    /// The symptom it is for.
-    #[schemars(schema_with = "schema::symptom_kind")]
-    pub symptom: SymptomKind,
-    /// The night.
-    #[schemars(schema_with = "schema::night")]
-    pub night: String,
-    /// The attempt that is going.
-    #[schemars(schema_with = "schema::count")]
-    pub attempt: i64,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// Candidates measured.
-    #[schemars(schema_with = "schema::count")]
-    pub candidates_done: i64,
-    /// Candidates still to measure.
-    #[schemars(schema_with = "schema::count")]
-    pub candidates_left: i64,
-    /// Replicas borrowed from the target for this run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub borrowed: Option<Borrowed>,
-}
-
 /// A candidate that is not tried again in this environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -213,6 +77,10 @@ pub struct DeniedCandidate {
     /// Why it is denied.
     #[schemars(length(max = 512))]
     pub reason: String,
+    /// Name of the Promotion that was rolled back or rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub promotion_name: Option<String>,
 }
 
 /// One line per column, for `kubectl get`. Written for people; nothing reads it.
@@ -241,6 +109,9 @@ pub struct EscalationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
+    /// What it is doing: a report, never the operator's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<EscalationState>,
     /// One flag per kind of symptom.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
@@ -251,7 +122,7 @@ pub struct EscalationStatus {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub gates: Vec<GateStatus>,
-    /// The first instant at which every gate is open; left out where nobody can tell.
+    /// The first instant at which every gate is open; left out while all are open, and where nobody can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all_gates_open_at: Option<Timestamp>,
     /// What has been spent.
@@ -260,6 +131,9 @@ pub struct EscalationStatus {
     /// The tuning run that is going.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<ActiveTuning>,
+    /// What the last tuning run came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_tuning: Option<TuningOutcome>,
     /// Candidates that are not tried again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

@@ -6,7 +6,7 @@ pub mod status;
 
 use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
-use phaseloop_core::value::{ParameterName, ParameterSet, ParameterValue, SymptomKind};
+use phaseloop_core::value::{ParameterName, ParameterSet, SymptomKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use status::PromotionStatus;
@@ -32,7 +32,7 @@ pub enum Decision {
     Rejected,
 }
 
-/// What a parameter was before: the pre-image that a rollback restores exactly.
+/// The field that carries a parameter, and what stood there before: the pre-image that a rollback restores exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.value) != self.absent").message("give value, or absent: true where the parameter was not set at all"))]
@@ -40,13 +40,32 @@ pub struct PreviousValue {
     /// The parameter.
     #[schemars(schema_with = "schema::parameter_name")]
     pub name: ParameterName,
-    /// Its value before.
+    /// Where it stands in the target, as in `containers[vllm].args[--max-num-seqs]`.
+    #[schemars(schema_with = "schema::field_address")]
+    pub address: String,
+    /// The text that stood there before, as it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::parameter_value")]
-    pub value: Option<ParameterValue>,
+    #[schemars(schema_with = "schema::field_text")]
+    pub value: Option<String>,
     /// Whether it was not set at all: then a rollback takes it away again.
     #[serde(default)]
     pub absent: bool,
+    /// The text that the promotion puts there. Left out, it takes the field away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::field_text")]
+    pub promoted: Option<String>,
+}
+
+/// A domain that showed the symptom, and the load under which it did.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotedDomain {
+    /// The domain.
+    #[schemars(schema_with = "schema::label")]
+    pub name: String,
+    /// Hash of its workload.
+    #[schemars(schema_with = "schema::digest")]
+    pub workload_hash: String,
 }
 
 /// The exact fitness of the winner.
@@ -110,12 +129,10 @@ pub struct PromotionSpec {
     /// The symptom that the change is for.
     #[schemars(schema_with = "schema::symptom_kind")]
     pub symptom: SymptomKind,
-    /// The domain that showed the symptom: the validating run must cover it.
-    #[schemars(schema_with = "schema::label")]
-    pub domain: String,
-    /// Hash of that domain's workload: the validating run must carry the same load.
-    #[schemars(schema_with = "schema::digest")]
-    pub workload_hash: String,
+    /// The domains that showed the symptom: the validating run must cover each of them with the same load.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub domains: Vec<PromotedDomain>,
     /// The model server that is changed.
     pub target_ref: TargetRef,
     /// Uid of the target.
@@ -128,10 +145,14 @@ pub struct PromotionSpec {
     /// The new values.
     #[schemars(schema_with = "promoted_parameters")]
     pub parameters: ParameterSet,
-    /// What each of them was before.
+    /// What each of them was before, and where it stands.
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub previous: Vec<PreviousValue>,
+    /// Uid of the Promotion whose values the target carries already; left out where it carries none.
+    #[serde(default, rename = "previousPromotionUID", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::uid")]
+    pub previous_promotion_uid: Option<String>,
     /// Name of the canary that won.
     #[schemars(schema_with = "schema::object_name")]
     pub canary_name: String,
@@ -147,6 +168,12 @@ pub struct PromotionSpec {
     /// Who must approve.
     #[serde(default)]
     pub approval: ApprovalSpec,
+    /// Consents to a Patch of a target that Argo CD, Flux or Helm manages.
+    #[serde(default)]
+    pub allow_managed: bool,
+    /// Consents to a rollout during which no replica serves.
+    #[serde(default)]
+    pub allow_downtime: bool,
     /// A person's decision: Pending until the operator has reported the Promotion in its status, then once Approved or
     /// Rejected.
     #[serde(default)]

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use kube::KubeSchema;
-use phaseloop_core::value::Verdict;
+use phaseloop_core::value::{Metric, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{audit::TransitionHistory, condition::Condition, phase_run::status::MetricDelta, schema};
+use crate::api::{audit::TransitionHistory, condition::Condition, schema};
 
 /// How far a promotion is. Validated, RolledBack, Rejected, Superseded, Expired and Conflict are ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -67,11 +67,56 @@ pub struct Validation {
     /// Its verdict.
     #[schemars(schema_with = "schema::verdict")]
     pub verdict: Verdict,
-    /// How each metric of the domain moved.
+    /// How each metric of the promotion's domains moved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["metric".into()]))]
-    pub deltas: Vec<MetricDelta>,
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["domain".into(), "metric".into()]))]
+    pub deltas: Vec<ValidationDelta>,
+}
+
+/// How one metric of one domain moved, as the validating run has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidationDelta {
+    /// The domain.
+    #[schemars(schema_with = "schema::label")]
+    pub domain: String,
+    /// The metric.
+    #[schemars(schema_with = "schema::metric")]
+    pub metric: Metric,
+    /// The run's figure.
+    pub current: f64,
+    /// The baseline's figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
+    /// Change in percent, signed; left out where the baseline is zero or absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_percent: Option<f64>,
+}
+
+/// A patch that was sent and is not known to have landed: remembered before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// When it was sent.
+    pub since: Timestamp,
+    /// The resourceVersion of the target that it tests.
+    #[schemars(schema_with = "schema::short_text")]
+    pub target_resource_version: String,
+    /// The target's generation before it.
+    #[schemars(schema_with = "schema::count")]
+    pub target_generation: i64,
+}
+
+/// The decision to go back. Once it is remembered it holds, whatever a later run finds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollback {
+    /// Why, as one word of the reference of reasons.
+    #[schemars(schema_with = "schema::reason")]
+    pub cause: String,
+    /// When it was decided.
+    pub since: Timestamp,
 }
 
 /// One line per column, for `kubectl get`. Written for people; nothing reads it.
@@ -99,6 +144,21 @@ pub struct PromotionStatus {
     /// How far it is: a report, never the operator's memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<PromotionPhase>,
+    /// Why it is there, as one word of the reference of reasons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::reason")]
+    pub reason: Option<String>,
+    /// Why, as a sentence with the figure, the limit and the next instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::message")]
+    pub message: Option<String>,
+    /// Whether the admission policy that guards approvals was in force while nobody had decided: an approval counts only
+    /// where it was. Left out until it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_guarded: Option<bool>,
+    /// The patch that was sent and is not known to have landed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
     /// The pull request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequest>,
@@ -112,6 +172,9 @@ pub struct PromotionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::digest")]
     pub promoted_template_hash: Option<String>,
+    /// The decision to go back; left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
     /// What the validating run found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,

@@ -101,6 +101,21 @@ pub struct RequestTally {
     pub within_limits: i64,
 }
 
+/// Which requests met every limit, so that canaries of one load can be compared request by request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetRequestsRecord {
+    /// Hash of the request schedule.
+    #[schemars(schema_with = "schema::digest")]
+    pub schedule: String,
+    /// Requests of the schedule.
+    #[schemars(schema_with = "schema::count")]
+    pub count: i64,
+    /// One bit per request in the order of the schedule, as hexadecimal digits, the first request in the highest bit.
+    #[schemars(length(max = 4096))]
+    pub bits: String,
+}
+
 /// How the canary compares with the incumbent of its tuning run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -151,12 +166,19 @@ pub struct TuningCanaryStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::reasons")]
     pub reasons: Vec<String>,
+    /// The reasons as sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::sentences")]
+    pub messages: Vec<String>,
     /// Share of requests within every limit, 0 to 1; left out unless it passed every hard gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fitness: Option<f64>,
     /// Requests by outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<RequestTally>,
+    /// Which requests met every limit; left out where the probe's message had no room for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met: Option<MetRequestsRecord>,
     /// Figures by metric.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -171,6 +193,9 @@ pub struct TuningCanaryStatus {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<CanaryFailure>,
+    /// When its pod was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Timestamp>,
     /// When the first container started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -180,7 +205,7 @@ pub struct TuningCanaryStatus {
     /// When the measurement ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// When the kubelet reported the last container terminated.
+    /// When the kubelet reported the last container terminated; else when it was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Timestamp>,
     /// What was used of both budgets.
@@ -190,6 +215,14 @@ pub struct TuningCanaryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::object_name")]
     pub pod_name: Option<String>,
+    /// Uid of the pod; left out until it was seen.
+    #[serde(default, rename = "podUID", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::uid", rename = "podUID")]
+    pub pod_uid: Option<String>,
+    /// Why the operator ends the pod, as one word; left out where it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::reason")]
+    pub ended_by: Option<String>,
     /// Name of the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::object_name")]

@@ -69,9 +69,11 @@ pub(crate) fn promotion(status: Value) -> Promotion {
         "kind": "Promotion",
         "metadata": { "name": "p", "namespace": "chat", "uid": "uid-p" },
         "spec": {
-            "escalationName": "llama", "cycle": "c", "symptom": "vllm_oom", "domain": "chat", "workloadHash": "w",
+            "escalationName": "llama", "cycle": "c", "symptom": "vllm_oom",
+            "domains": [{ "name": "chat", "workloadHash": "w" }],
             "targetRef": { "kind": "Deployment", "name": "llama" }, "targetUID": "uid-llama", "templateHash": "t0",
-            "parameters": { "max-num-seqs": "8" }, "previous": [{ "name": "max-num-seqs", "value": "32" }],
+            "parameters": { "max-num-seqs": "8" },
+            "previous": [{ "name": "max-num-seqs", "address": "a", "value": "32", "promoted": "8" }],
             "canaryName": "k", "fitness": { "met": 9, "offered": 10 }, "validateBy": "2026-03-06T07:00:00Z",
         },
         "status": status,

@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::CyclePolicy;
+use super::{CurrentRun, CyclePolicy, Permission, run::flags_of_run};
 use crate::{
     policy::{
-        CanaryFacts, CanaryRequest, Flag, GateInputs, GateReport, Ledger, PolicyFinding, Spend, Suspension,
-        SymptomCount, TargetClaims, check_phase_fits_window, count_symptoms, decide_flag, evaluate_gates,
-        reservation::GRACES_PER_POD,
+        CanaryFacts, CanaryRequest, Flag, GateInputs, GateReport, Ledger, PolicyFinding, Spend, StartInputs,
+        StartPermit, StartRefusal, Suspension, SymptomCount, TargetClaims, check_phase_fits_window, count_symptoms,
+        decide_flag, decide_start, evaluate_gates, reservation::GRACES_PER_POD,
     },
     prelude::*,
     tuning::{
@@ -40,6 +40,8 @@ pub struct CycleFacts<'a> {
     pub denied: &'a [DeniedCandidate],
     /// How long its engines took to start, in the runs that are kept.
     pub engine_starts: &'a [SignedDuration],
+    /// The tuning run that is to go on; `None`: one may begin.
+    pub current: Option<CurrentRun<'a>>,
 }
 
 /// What follows.
@@ -58,6 +60,12 @@ pub struct CycleDecision {
     /// permits anything.
     #[serde(skip)]
     pub prediction: Option<Result<BudgetPrediction, PredictionError>>,
+    /// What permits canaries: the armed flags, or those under which the current run began.
+    #[serde(skip)]
+    pub permission: Option<Permission>,
+    /// Leave to make the next canary, or why none may be made.
+    #[serde(skip)]
+    pub start: Result<StartPermit, StartRefusal>,
     /// What is wrong with the policy, or will keep it from acting.
     pub findings: Vec<PolicyFinding>,
 }
@@ -65,7 +73,7 @@ pub struct CycleDecision {
 /// Decides at an instant.
 ///
 /// Candidates are planned as soon as a flag is armed, whether or not the gates are open: people see what waits. Only
-/// [`crate::policy::decide_start`] permits anything to begin.
+/// `start` permits anything to begin. A run that goes on has its candidates, its permission and its gates for itself.
 pub fn decide_cycle(policy: &CyclePolicy, facts: &CycleFacts<'_>, now: Timestamp) -> CycleDecision {
     let period = policy.schedule.period();
     let consumed = facts.ledger.consumed_runs(facts.canaries);
@@ -80,22 +88,28 @@ pub fn decide_cycle(policy: &CyclePolicy, facts: &CycleFacts<'_>, now: Timestamp
         counts.push(count);
         flags.push(flag);
     }
-    let gates = evaluate_gates(
-        &GateInputs {
-            safety: &policy.safety,
-            ledger: facts.ledger,
-            canaries: facts.canaries,
-            need: need_of_a_run(&policy.canary, facts.engine_starts),
-            current_cycle: None,
-            claims: facts.claims,
-            suspension: facts.suspension,
-        },
-        now,
-    );
-    let armed: Vec<&Flag> = flags.iter().filter(|flag| flag.permits(now)).collect();
-    let candidates = (!armed.is_empty()).then(|| plan_candidates(&candidate_request(policy, facts, &armed)));
-    let prediction = (!armed.is_empty()).then(|| predict_budget(&prediction_request(policy, facts.engine_starts)));
-    CycleDecision { counts, flags, gates, candidates, prediction, findings }
+    let begun = facts.current.map(|run| flags_of_run(policy, facts.runs, &run));
+    let permitting: Vec<&Flag> = begun
+        .as_ref()
+        .map_or_else(|| flags.iter().filter(|flag| flag.permits(now)).collect(), |flags| flags.iter().collect());
+    let request = request_of(&policy.canary, facts.engine_starts);
+    let gates = GateInputs {
+        safety: &policy.safety,
+        ledger: facts.ledger,
+        canaries: facts.canaries,
+        need: need(&request, facts.current.is_some()),
+        current_cycle: facts.current.map(|run| run.cycle),
+        claims: facts.claims,
+        suspension: facts.suspension,
+    };
+    let permission = Permission::of(&permitting, facts.current.map(|run| run.symptom));
+    let permitted_until = permission.as_ref().map(|permission| permission.until);
+    let start = decide_start(&StartInputs { permitted_until, gates: gates.clone(), request }, now);
+    let is_permitted = !permitting.is_empty();
+    let candidates = is_permitted.then(|| plan_candidates(&candidate_request(policy, facts, &permitting)));
+    let prediction = is_permitted.then(|| predict_budget(&prediction_request(policy, facts.engine_starts)));
+    let gates = evaluate_gates(&gates, now);
+    CycleDecision { counts, flags, gates, candidates, prediction, permission, start, findings }
 }
 
 /// What a night's whole budgets hold: the gates see to what is left of them.
@@ -116,12 +130,17 @@ fn prediction_request(policy: &CyclePolicy, engine_starts: &[SignedDuration]) ->
     }
 }
 
-/// The least that a tuning run needs of both budgets: the incumbent and one candidate, each with a start as slow as the
-/// slowest that was seen.
-fn need_of_a_run(canary: &CanaryRequest, engine_starts: &[SignedDuration]) -> Spend {
+/// What one canary asks for, with a start as slow as the slowest that was seen.
+fn request_of(canary: &CanaryRequest, engine_starts: &[SignedDuration]) -> CanaryRequest {
     let seen = engine_starts.iter().copied().max().unwrap_or_default();
-    let one = CanaryRequest { start_expected: canary.start_expected.max(seen), ..*canary }.least_spend();
-    one.plus(one)
+    CanaryRequest { start_expected: canary.start_expected.max(seen), ..*canary }
+}
+
+/// The least that must be left of both budgets: to begin a tuning run, the incumbent and one candidate; to go on, one
+/// canary.
+fn need(request: &CanaryRequest, goes_on: bool) -> Spend {
+    let one = request.least_spend();
+    if goes_on { one } else { one.plus(one) }
 }
 
 fn candidate_request(policy: &CyclePolicy, facts: &CycleFacts<'_>, armed: &[&Flag]) -> CandidateRequest {

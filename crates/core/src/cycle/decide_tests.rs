@@ -47,6 +47,7 @@ struct World {
     environment: Environment,
     healthy: BTreeMap<String, String>,
     starts: Vec<SignedDuration>,
+    current: Option<CurrentRun<'static>>,
 }
 
 impl World {
@@ -61,6 +62,7 @@ impl World {
             environment: environment("2"),
             healthy: environment("32").configuration,
             starts: vec![lasts("30s")],
+            current: None,
         }
     }
 
@@ -76,6 +78,7 @@ impl World {
             healthy: Some(&self.healthy),
             denied: &[],
             engine_starts: &self.starts,
+            current: self.current,
         };
         decide_cycle(policy, &facts, at(now))
     }
@@ -348,4 +351,107 @@ proptest! {
         runs.push(extra);
         prop_assert_eq!(World::of(runs).decide(&policy(), "2026-03-04T03:20:00Z").counts, before.counts);
     }
+}
+
+/// The consumed runs of the tuning run that began after the third night.
+static CONSUMED: std::sync::LazyLock<BTreeSet<Uid>> =
+    std::sync::LazyLock::new(|| ["n2", "n3", "n4"].map(Uid::new).into());
+
+fn current() -> CurrentRun<'static> {
+    CurrentRun { cycle: "c", symptom: LATENCY, consumes: &CONSUMED }
+}
+
+/// The incumbent of that run, measured and gone.
+fn measured_incumbent() -> CanaryFacts {
+    CanaryFacts {
+        role: CanaryRole::Incumbent,
+        released_at: Some(at("2026-03-04T03:22:00Z")),
+        proven: Some(spend(8, 60)),
+        conclusion: Some(CanaryConclusion::Passed),
+        consumes: CONSUMED.clone(),
+        ..canary("2026-03-04", 0, "c")
+    }
+}
+
+#[test]
+fn what_permits_a_run_is_the_flag_that_was_armed_last_with_all_runs_behind_armed_flags() {
+    let mut world = World::of(slow_nights(2..=4));
+    let permission = world.decide(&policy(), "2026-03-04T03:20:00Z").permission.unwrap();
+    assert_eq!((permission.symptom, permission.armed_by.name.as_str()), (LATENCY, "run-n4"));
+    assert_eq!((permission.until, &permission.consumes), (at("2026-03-04T07:20:00Z"), &*CONSUMED));
+    // Another symptom is armed by a later run: it leads.
+    for (uid, night) in [("o2", 2), ("o3", 3), ("o4", 4)] {
+        let oom = [(SymptomKind::VllmOom, Severity::Critical)];
+        world.runs.push(run(uid, &format!("2026-03-{night:02}T03:40:00Z"), &oom));
+    }
+    let permission = world.decide(&policy(), "2026-03-04T03:41:00Z").permission.unwrap();
+    assert_eq!((permission.symptom, permission.armed_by.name.as_str()), (SymptomKind::VllmOom, "run-o4"));
+    assert_eq!(permission.consumes.len(), 6);
+}
+
+#[test]
+fn without_an_armed_flag_nothing_is_permitted() {
+    let decision = World::of(slow_nights(3..=4)).decide(&policy(), "2026-03-04T03:20:00Z");
+    assert_eq!(decision.permission, None);
+    assert_eq!(decision.start.unwrap_err().reason, crate::policy::StartReason::NotPermitted);
+}
+
+#[test]
+fn a_run_goes_on_after_its_incumbent_has_consumed_the_symptoms() {
+    let mut world = World::of(slow_nights(2..=4));
+    let before = world.decide(&policy(), "2026-03-04T03:20:00Z");
+    world.flags_before = before.flags.clone();
+    world.canaries = vec![measured_incumbent()];
+    world.current = Some(current());
+    let decision = world.decide(&policy(), "2026-03-04T03:22:30Z");
+    assert_eq!(flag_of(&decision, LATENCY).state, FlagState::Cleared);
+    assert_eq!(decision.candidates, before.candidates, "the same causes give the same candidates");
+    assert!(decision.gates.all_open, "{:?}", decision.gates);
+    assert_eq!(decision.start.unwrap().attempt, 1);
+    // As another run it would have to cool down.
+    world.current = None;
+    assert!(!gate_is_open(&world.decide(&policy(), "2026-03-04T03:22:30Z"), GateName::CooldownElapsed));
+}
+
+#[test]
+fn a_run_makes_no_canary_once_the_flag_that_it_began_under_has_expired() {
+    let mut world = World::of(slow_nights(2..=4));
+    world.canaries = vec![measured_incumbent()];
+    world.current = Some(current());
+    let mut short = policy();
+    for rule in &mut short.rules {
+        rule.flag_ttl = lasts("10m");
+    }
+    assert!(world.decide(&short, "2026-03-04T03:29:59Z").start.is_ok());
+    let refused = world.decide(&short, "2026-03-04T03:30:00Z").start.unwrap_err();
+    assert_eq!(refused.reason, crate::policy::StartReason::PermissionExpired);
+}
+
+#[test]
+fn a_run_whose_evidence_is_gone_is_not_permitted_to_go_on() {
+    let mut world = World::of(slow_nights(5..=6));
+    world.canaries = vec![measured_incumbent()];
+    world.current = Some(current());
+    let decision = world.decide(&policy(), "2026-03-04T03:22:30Z");
+    assert_eq!((decision.permission, decision.candidates), (None, None));
+}
+
+#[test]
+fn a_run_needs_the_budget_of_one_canary_to_go_on_and_of_two_to_begin() {
+    let mut world = World::of(slow_nights(2..=4));
+    let mut small = policy();
+    small.safety.budget = spend(24, 200);
+    world.canaries = vec![measured_incumbent()];
+    world.current = Some(current());
+    assert!(world.decide(&small, "2026-03-04T03:22:30Z").start.is_ok());
+    world.canaries.push(CanaryFacts {
+        released_at: Some(at("2026-03-04T03:23:00Z")),
+        proven: Some(spend(8, 60)),
+        conclusion: Some(CanaryConclusion::Failed),
+        ..canary("2026-03-04", 1, "c")
+    });
+    let last = world.decide(&small, "2026-03-04T03:23:30Z").start.unwrap();
+    assert_eq!((last.attempt, last.reservation.spend.measure), (2, lasts("8s")));
+    small.safety.budget = spend(15, 200);
+    assert!(!gate_is_open(&world.decide(&small, "2026-03-04T03:23:30Z"), GateName::MeasureBudget));
 }

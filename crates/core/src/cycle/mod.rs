@@ -7,6 +7,10 @@
 
 mod decide;
 mod policy;
+mod reason;
+mod run;
 
 pub use decide::{CycleDecision, CycleFacts, decide_cycle};
 pub use policy::{CanaryLoad, CyclePolicy};
+pub use reason::TuningReason;
+pub use run::{CurrentRun, Permission};

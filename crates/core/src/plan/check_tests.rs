@@ -1,6 +1,6 @@
 //! A sound and a broken plan for each rule, and what each intent says of itself.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::date};
 
 use super::*;
 use crate::{
@@ -79,7 +79,8 @@ fn canary() -> Intent {
         name: "canary".into(),
         escalation: object(OwnKind::Escalation),
         cycle: "c".into(),
-        night_start: NOW,
+        symptom: SymptomKind::VllmOom,
+        night: date(2026, 3, 4),
         attempt: 0,
         role: CanaryRole::Incumbent,
         parameters: ParameterSet::new(),
@@ -97,7 +98,7 @@ fn fold() -> Intent {
         canary: object(OwnKind::TuningCanary),
         escalation: object(OwnKind::Escalation),
         escalation_resource_version: "1".into(),
-        night_start: NOW,
+        night: date(2026, 3, 4),
         attempt: 0,
         used: BudgetShare::default(),
         consumed: vec![],

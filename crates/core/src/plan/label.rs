@@ -27,8 +27,8 @@ pub const LABEL_ROLE: &str = "phaseloop.dev/role";
 
 /// Annotation on a target: uid of the Promotion whose values it carries. Written with the values in one request.
 pub const ANNOTATION_PROMOTION: &str = "phaseloop.dev/promotion";
-/// Annotation on a target: uid of the Promotion that withdrew an unanswered patch. Writing it moves the
-/// resourceVersion on, so that the patch can no longer land.
+/// Annotation on a target: uid of the Promotion that withdrew an unanswered patch, and the resourceVersion that the patch
+/// was bound to. Writing it moves the resourceVersion on, so that the patch can no longer land.
 pub const ANNOTATION_FENCE: &str = "phaseloop.dev/fence";
 /// Annotation on a target: the replica count to give back, and to whom. Written with `replicas` in one request.
 pub const ANNOTATION_GIVE_BACK: &str = "phaseloop.dev/give-back";
@@ -41,8 +41,12 @@ pub const ANNOTATION_ENGINE_CONTAINER: &str = "phaseloop.dev/engine-container";
 /// Annotation on a test pod of a run: name of the domain that it tests.
 pub const ANNOTATION_DOMAIN: &str = "phaseloop.dev/domain";
 
+/// Annotation on a canary whose pod was not seen to end: a person looked at the node, and the target may be used again.
+/// `phaseloop retry` sets it.
+pub const ANNOTATION_RETRY: &str = "phaseloop.dev/retry";
+
 /// Every key that we write, for the reference and for policies that guard them.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 16] = [
     FINALIZER,
     LABEL_MANAGED_BY,
     LABEL_SCHEDULE,
@@ -58,6 +62,7 @@ pub const KEYS: [&str; 15] = [
     ANNOTATION_SPEC_DIGEST,
     ANNOTATION_ENGINE_CONTAINER,
     ANNOTATION_DOMAIN,
+    ANNOTATION_RETRY,
 ];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! Every name is a DNS-1123 label. Where the readable text would be too long, or had to be altered to be valid, a digest
 //! of the full identity is appended, so that two identities never share a name by being cut.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::{
     prelude::*,
@@ -30,12 +30,12 @@ pub fn phase_run_name(schedule: &str, scheduled_at: Timestamp) -> String {
     label(&format!("{schedule}-{}", stamp(scheduled_at)), &identity, PARENT_NAME_LENGTH_MAX)
 }
 
-/// Attempt `attempt` of a target's night: `llama-8b-<digest>-20260304-0300-0`. The digest stands for kind and full name
+/// Attempt `attempt` of a target's night: `llama-8b-<digest>-20260304-0`. The night is the local date of its window's
+/// start and nothing else, so that an edited window or zone makes no second name. The digest stands for kind and full name
 /// of the target and the night, not for the target's uid: a target made again does not get a second budget.
-pub fn canary_name(target: &TargetReference, night_start: Timestamp, attempt: u32) -> String {
-    let night = night_start.to_string();
-    let digest = short_digest(&["TuningCanary", &target.api_version, &target.kind, &target.name, &night]);
-    let tail = format!("{digest}-{}-{attempt}", stamp(night_start));
+pub fn canary_name(target: &TargetReference, night: Date, attempt: u32) -> String {
+    let digest = short_digest(&["TuningCanary", &target.api_version, &target.kind, &target.name, &night.to_string()]);
+    let tail = format!("{digest}-{:04}{:02}{:02}-{attempt}", night.year(), night.month(), night.day());
     with_tail(&target.name, &tail, PARENT_NAME_LENGTH_MAX)
 }
 

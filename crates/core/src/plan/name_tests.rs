@@ -8,6 +8,10 @@ fn target(kind: &str, name: &str) -> TargetReference {
     TargetReference { api_version: "apps/v1".into(), kind: kind.into(), name: name.into() }
 }
 
+fn date(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -62,17 +66,17 @@ fn what_is_cut_or_altered_stays_apart() {
 
 #[test]
 fn attempts_of_a_night_are_dense_under_one_stem() {
-    let night = at("2026-03-04T03:00:00Z");
+    let night = date("2026-03-04");
     let first = canary_name(&target("Deployment", "llama-8b"), night, 0);
     let second = canary_name(&target("Deployment", "llama-8b"), night, 1);
-    assert!(first.starts_with("llama-8b-") && first.ends_with("-20260304-0300-0"), "{first}");
+    assert!(first.starts_with("llama-8b-") && first.ends_with("-20260304-0"), "{first}");
     assert_eq!(first.strip_suffix('0'), second.strip_suffix('1'));
 }
 
 #[test]
 fn a_deployment_and_a_statefulset_of_one_name_share_no_name() {
     let (deployment, stateful_set) = (target("Deployment", "llama"), target("StatefulSet", "llama"));
-    let night = at("2026-03-04T03:00:00Z");
+    let night = date("2026-03-04");
     assert_ne!(canary_name(&deployment, night, 0), canary_name(&stateful_set, night, 0));
     assert_ne!(promotion_name(&deployment, "c"), promotion_name(&stateful_set, "c"));
     assert_ne!(target_label(&deployment), target_label(&stateful_set));
@@ -122,7 +126,7 @@ proptest! {
         let instant = Timestamp::from_second(seconds).unwrap();
         let target = target("Deployment", &name);
         assert_label(&phase_run_name(&name, instant), PARENT_NAME_LENGTH_MAX);
-        assert_label(&canary_name(&target, instant, attempt), PARENT_NAME_LENGTH_MAX);
+        assert_label(&canary_name(&target, TimeZone::UTC.to_datetime(instant).date(), attempt), PARENT_NAME_LENGTH_MAX);
         assert_label(&promotion_name(&target, &other), PARENT_NAME_LENGTH_MAX);
         assert_label(&test_pod_name(&name, &Uid::new(other.as_str()), "chat"), LABEL_LENGTH_MAX);
         assert_label(&target_label(&target), LABEL_LENGTH_MAX);
@@ -144,13 +148,15 @@ proptest! {
         let (one, other) = (target("Deployment", &first), target("Deployment", &second));
         let now = instant(first_minute);
         prop_assert_ne!(phase_run_name(&first, now), phase_run_name(&second, now));
-        prop_assert_ne!(canary_name(&one, now, 0), canary_name(&other, now, 0));
+        let day = |number: i64| TimeZone::UTC.to_datetime(instant(number * 1440)).date();
+        let (night, later) = (day(first_minute / 1440), day(second_minute / 1440 + 60_000));
+        prop_assert_ne!(canary_name(&one, night, 0), canary_name(&other, night, 0));
         prop_assert_ne!(promotion_name(&one, "c"), promotion_name(&other, "c"));
         prop_assert_ne!(promotion_name(&one, &first), promotion_name(&one, &second));
         prop_assume!(first_minute != second_minute && first_attempt != second_attempt);
         prop_assert_ne!(phase_run_name(&first, now), phase_run_name(&first, instant(second_minute)));
-        prop_assert_ne!(canary_name(&one, now, 0), canary_name(&one, instant(second_minute), 0));
-        prop_assert_ne!(canary_name(&one, now, first_attempt), canary_name(&one, now, second_attempt));
+        prop_assert_ne!(canary_name(&one, night, 0), canary_name(&one, later, 0));
+        prop_assert_ne!(canary_name(&one, night, first_attempt), canary_name(&one, night, second_attempt));
     }
 }
 

@@ -1,12 +1,12 @@
 //! Intents about objects of our own kinds: what is made, folded, exported, told.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::OwnObject;
 use crate::{
     prelude::*,
     promotion::PromotionTerms,
-    value::{Decimal, ParameterSet, TargetReference, Uid},
+    value::{Decimal, ParameterSet, SymptomKind, TargetReference, Uid},
 };
 
 /// A scheduled run to begin. The name is a pure function of schedule and instant, so two controllers that begin the same
@@ -50,8 +50,10 @@ pub struct NewCanary {
     pub escalation: OwnObject,
     /// The cycle.
     pub cycle: String,
-    /// Start of the maintenance window that this night is.
-    pub night_start: Timestamp,
+    /// The symptom that the tuning run is for.
+    pub symptom: SymptomKind,
+    /// The local date on which the night's window began.
+    pub night: Date,
     /// Dense from 0 in that night.
     pub attempt: u32,
     /// Its part.
@@ -82,8 +84,8 @@ pub struct CanaryFold {
     pub escalation: OwnObject,
     /// The Escalation's resourceVersion as observed.
     pub escalation_resource_version: String,
-    /// The canary's night.
-    pub night_start: Timestamp,
+    /// The canary's night, by the local date on which its window began.
+    pub night: Date,
     /// The canary's attempt in that night.
     pub attempt: u32,
     /// What the kubelet's timestamps prove that it used; the whole reservation where they prove nothing.

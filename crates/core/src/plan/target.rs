@@ -43,7 +43,8 @@ pub struct TargetWrite {
 pub struct TargetFence {
     /// The object and its version: the one that the withdrawn patch was bound to.
     pub target: TargetVersion,
-    /// The promotion that withdraws; its uid becomes the annotation's value.
+    /// The promotion that withdraws; the annotation names it, and the resourceVersion besides, so that no two fences
+    /// write the same.
     pub promotion: Uid,
 }
 

@@ -210,6 +210,11 @@ impl Ledger {
         Folding::Folded
     }
 
+    /// Whether the attempt of a night is in the ledger.
+    pub fn holds(&self, night: &NightId, attempt: u32) -> bool {
+        self.nights.get(night).is_some_and(|night| night.contains_key(&attempt))
+    }
+
     /// What a night has spent and may still spend: folded canaries and those that exist, each once.
     pub fn balance(&self, canaries: &[CanaryFacts], night: &NightId, budget: Spend) -> NightBalance {
         let folded = self.nights.get(night);
@@ -289,8 +294,7 @@ impl Ledger {
     fn unfolded<'a>(&'a self, canaries: &'a [CanaryFacts]) -> impl Iterator<Item = &'a CanaryFacts> {
         let mut seen = BTreeSet::new();
         canaries.iter().filter(move |canary| {
-            let is_folded = self.nights.get(&canary.night).is_some_and(|night| night.contains_key(&canary.attempt));
-            !is_folded && seen.insert((&canary.night, canary.attempt))
+            !self.holds(&canary.night, canary.attempt) && seen.insert((&canary.night, canary.attempt))
         })
     }
 }

@@ -2,10 +2,13 @@
 
 use core::fmt;
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::window::{MaintenanceWindow, WindowInstance};
-use crate::{prelude::*, schedule::Zone};
+use crate::{
+    prelude::*,
+    schedule::{Zone, earlier_by},
+};
 
 /// Openings and closings looked at in search of an instant: two weeks of two windows a day. A search that finds none by
 /// then says that there is none.
@@ -43,7 +46,7 @@ pub struct OpenWindow {
 }
 
 /// The maintenance windows of a target. Nothing is open where there is none.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, Default)]
 #[serde(transparent)]
 pub struct MaintenanceWindows {
     /// The windows, in the order in which they are written.
@@ -72,6 +75,15 @@ impl MaintenanceWindows {
     /// When what is open now closes; `None` if nothing is open.
     pub fn closes_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.current(now).map(|open| open.closes_at)
+    }
+
+    /// When a night is over: the last window that began on its date, and those that follow it without a break, have
+    /// closed. `None` where no window begins on that date.
+    pub fn night_closes_at(&self, night: &NightId) -> Option<Timestamp> {
+        let of_night = self.windows.iter().filter_map(|window| window.instance_on(night.date));
+        let last = of_night.max_by_key(|instance| instance.closes_at)?;
+        let just_before = earlier_by(last.closes_at, SignedDuration::from_nanos(1));
+        self.closes_at(just_before).or(Some(last.closes_at))
     }
 
     /// The first instant from now on at which a window is open: now, if one is.

@@ -127,7 +127,7 @@ proptest! {
         prop_assert!(next >= now && windows.is_open(next));
         prop_assert_eq!(next == now, windows.is_open(now));
         if next > now {
-            let moment = jiff::SignedDuration::from_nanos(-1);
+            let moment = SignedDuration::from_nanos(-1);
             prop_assert!(!windows.is_open(later_by(next, moment)));
             let halfway = later_by(now, next.duration_since(now).checked_div(2).unwrap());
             prop_assert!(!windows.is_open(halfway));
@@ -141,4 +141,20 @@ proptest! {
         prop_assert!(windows.current(other).unwrap().night != open.night);
         prop_assert!(other > now);
     }
+}
+
+#[test]
+fn a_night_is_over_when_the_last_of_its_windows_has_closed() {
+    let closes = |texts: &[&str], date: &str| {
+        windows(texts).night_closes_at(&night(date)).map_or_else(|| "never".to_owned(), |at| at.to_string())
+    };
+    assert_eq!(closes(&["03:00-07:00 UTC"], "2026-03-04"), "2026-03-04T07:00:00Z");
+    assert_eq!(closes(&["22:00-02:00 UTC"], "2026-03-04"), "2026-03-05T02:00:00Z");
+    assert_eq!(closes(&["03:00-07:00 UTC", "12:00-13:00 UTC"], "2026-03-04"), "2026-03-04T13:00:00Z");
+    assert_eq!(
+        closes(&["22:00-24:00 UTC", "00:00-02:00 UTC"], "2026-03-04"),
+        "2026-03-05T02:00:00Z",
+        "without a break"
+    );
+    assert_eq!(closes(&["Mon 03:00-07:00 UTC"], "2026-03-04"), "never", "a Wednesday");
 }

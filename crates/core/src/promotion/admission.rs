@@ -45,7 +45,7 @@ pub fn apply_by(facts: &PromotionFacts) -> Timestamp {
 }
 
 /// Every check, in its order.
-pub fn apply_checks<'a>() -> [Check<Admission<'a>, Objection>; 20] {
+pub fn apply_checks<'a>() -> [Check<Admission<'a>, Objection>; 21] {
     [
         Check { name: "deleted", check: deleted },
         Check { name: "rejected", check: rejected },
@@ -55,6 +55,7 @@ pub fn apply_checks<'a>() -> [Check<Admission<'a>, Objection>; 20] {
         Check { name: "changed_while_applying", check: changed_while_applying },
         Check { name: "another_promotion_first", check: another_promotion_first },
         Check { name: "too_late", check: too_late },
+        Check { name: "deliverable", check: deliverable },
         Check { name: "evidence", check: evidence },
         Check { name: "managed", check: managed },
         Check { name: "paused", check: paused },
@@ -162,6 +163,11 @@ fn too_late(admission: &Admission<'_>) -> Option<Objection> {
         let message = format!("not applied by {last}; a run could no longer validate it by {validate_by}");
         objection(PromotionPhase::Expired, PromotionReason::TooLateToValidate, message)
     })
+}
+
+fn deliverable(admission: &Admission<'_>) -> Option<Objection> {
+    let undeliverable = admission.facts.undeliverable.clone()?;
+    Some(wait(undeliverable.reason, undeliverable.message))
 }
 
 fn evidence(admission: &Admission<'_>) -> Option<Objection> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     promotion::{
-        facts::RivalPromotion,
+        facts::{RivalPromotion, Undeliverable},
         fixture::{ROLLOUT_TIMEOUT, VALIDATE_BY, at, attempted, facts, untouched_target},
         observed::TargetManager,
     },
@@ -67,6 +67,7 @@ fn the_order_of_the_checks_is_fixed() {
             "changed_while_applying",
             "another_promotion_first",
             "too_late",
+            "deliverable",
             "evidence",
             "managed",
             "paused",
@@ -92,6 +93,18 @@ fn what_ends_a_promotion_is_heard_before_what_makes_it_wait() {
     let target = untouched_target();
     let first = first_objection(&Admission { facts: &facts, target: &target, now: at(0) }).unwrap();
     assert_eq!((first.phase, first.reason), (PromotionPhase::Rejected, PromotionReason::DecisionRejected));
+}
+
+#[test]
+fn what_can_not_be_delivered_waits_and_says_why() {
+    let reason = PromotionReason::GitNotDelivered;
+    for delivery in [Delivery::Patch, Delivery::Git] {
+        let found = objections(|facts| {
+            facts.terms.delivery = delivery;
+            facts.undeliverable = Some(Undeliverable { reason, message: "not this way".into() });
+        });
+        assert_eq!(found, waits(reason));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ObservedTarget, PromotionPhase, PromotionProgress, PromotionTerms};
+use super::{ObservedTarget, PromotionPhase, PromotionProgress, PromotionReason, PromotionTerms};
 use crate::{
     plan::OwnObject,
     prelude::*,
@@ -28,6 +28,8 @@ pub struct PromotionFacts {
     pub finalizer_present: bool,
     /// What people decided.
     pub review: Review,
+    /// What forbids delivering it, if anything does, whatever else holds.
+    pub undeliverable: Option<Undeliverable>,
     /// The canary that it refers to; absent where it can't be read.
     pub canary: Option<CanaryEvidence>,
     /// The target; absent where there is none.
@@ -42,6 +44,15 @@ pub struct PromotionFacts {
     pub window: WindowFacts,
     /// Whether phaseloop is suspended for the target.
     pub suspended: bool,
+}
+
+/// Why a promotion is not delivered, as whoever writes the target found: its way, its fields or its spec do not allow it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Undeliverable {
+    /// The reason.
+    pub reason: PromotionReason,
+    /// The reason with names and values.
+    pub message: String,
 }
 
 /// What people decided about a promotion.

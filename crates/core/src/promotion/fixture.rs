@@ -122,6 +122,7 @@ pub(super) fn facts() -> PromotionFacts {
         deletion_requested: false,
         finalizer_present: true,
         review: Review { decision: ReviewDecision::Pending, approved_by: None, policy_in_force: true },
+        undeliverable: None,
         canary: Some(CanaryEvidence {
             passed: true,
             parameters: parameters(),

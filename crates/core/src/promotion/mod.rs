@@ -29,9 +29,9 @@ mod exploration;
 mod fixture;
 
 pub use decide::{PromotionPlan, decide_promotion};
-pub use facts::PromotionFacts;
+pub use facts::{PromotionFacts, Undeliverable};
 pub use observed::ObservedTarget;
 pub use phase::PromotionPhase;
 pub use progress::PromotionProgress;
-pub use reason::PromotionReason;
+pub use reason::{PromotionConditionReason, PromotionReason};
 pub use terms::{ApprovalMode, Delivery, PromotionTerms};

@@ -5,6 +5,18 @@ crate::reasons! {
     pub enum PromotionReason {
         /// It was just made and not looked at yet.
         JustMade,
+        /// This version does not deliver by Git: put the value into Git by hand, or use delivery Patch.
+        GitNotDelivered,
+        /// This version patches no ConfigMap, because value and mark could not be written as one: bind the parameter as an argument or a variable.
+        ConfigMapNotPatched,
+        /// A field stands where neither its parameter's own flag nor the administrator's policy puts it, or its value is not that of the parameter.
+        FieldNotAllowed,
+        /// A field can't be written or put back exactly as the target stands; the message says why.
+        FieldNotWritable,
+        /// The administrator's policy can't be read, and nothing begins until it is mended.
+        PolicyUnreadable,
+        /// Something in the promotion's spec can't work; the message names the field.
+        SpecInvalid,
         /// No TuningCanary is there that passed with these values on this target and template; nothing is applied without its evidence.
         EvidenceMissing,
         /// Argo CD, Flux or Helm manages the target and would put the old value back: use delivery Git, or set allowManaged.
@@ -39,6 +51,8 @@ crate::reasons! {
         WindowClosed,
         /// Every gate is open: the patch is being sent.
         Patching,
+        /// The cluster refuses the patch: an admission rule forbids it, or a right is missing; the message says which.
+        PatchRefused,
         /// A gate closed before the patch was answered: the patch is being made harmless.
         Withdrawing,
         /// The pull request is being opened.
@@ -95,5 +109,21 @@ crate::reasons! {
         ValueOverwritten,
         /// A person closed the pull request that would have put the old value back; the value stays, and a person decides.
         RevertRefused,
+    }
+}
+
+crate::reasons! {
+    /// Why a promotion's conditions stand as they do, where no reason of its phase says it.
+    pub enum PromotionConditionReason {
+        /// Nobody has to agree: the approval is Automatic.
+        ApprovalNotNeeded,
+        /// A person set spec.decision to Approved; the message says who.
+        ApprovedByPerson,
+        /// The value is not in the target, so that nothing rolls out and no run can validate it.
+        NothingApplied,
+        /// Every replica runs the promoted template.
+        RolloutFinished,
+        /// The value was taken back.
+        TakenBack,
     }
 }

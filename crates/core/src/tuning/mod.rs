@@ -10,6 +10,7 @@
 pub mod actuator;
 pub mod binding;
 pub mod bounds;
+pub mod canary_reason;
 pub mod candidate;
 pub mod catalogue;
 pub mod combine;
@@ -37,6 +38,7 @@ pub use binding::{
     Reading, TargetView, engine_arguments, read_parameter, restore_parameter, set_parameter,
 };
 pub use bounds::{AdminBounds, Bounds, bounds};
+pub use canary_reason::CanaryReason;
 pub use candidate::{
     Candidate, CandidatePlan, CandidateRequest, NothingToTry, RefusalReason, RefusedCandidate, RequestedParameter,
     RequestedValues, plan_candidates,

@@ -1,12 +1,14 @@
 //! Hard gates: whether what a trial measured may be called a result at all.
 
+use jiff::SignedDuration;
+
 use super::{exact_test::MetRequests, fitness::Fitness};
 use crate::{
     analysis::measurement::{EngineFailure, EngineFailureClass, RequestCounts},
     policy::bound::{CANARY_REQUESTS_MIN_DEFAULT, FAILED_REQUESTS_PERCENT_MAX_DEFAULT},
     prelude::*,
     reasons,
-    value::{Decimal, ParameterName, ParameterSet, ParameterValue},
+    value::{Decimal, ParameterName, ParameterSet, ParameterValue, format_duration},
 };
 
 /// What one trial measured: the incumbent or a candidate, on its own engine. What was not seen is absent, and an absent
@@ -48,6 +50,10 @@ pub struct TrialLimits {
     pub samples_min: u64,
     /// Largest share of offered requests that may fail, in percent.
     pub failed_requests_percent_max: Decimal,
+    /// Longest 95th percentile of the end-to-end latency; absent: no limit.
+    pub latency_p95_max: Option<SignedDuration>,
+    /// Largest share of the card's memory in use, in percent; absent: no limit.
+    pub gpu_memory_percent_max: Option<i64>,
 }
 
 impl Default for TrialLimits {
@@ -57,6 +63,8 @@ impl Default for TrialLimits {
         Self {
             samples_min: CANARY_REQUESTS_MIN_DEFAULT.unsigned_abs(),
             failed_requests_percent_max: Decimal::from_integer(FAILED_REQUESTS_PERCENT_MAX_DEFAULT),
+            latency_p95_max: None,
+            gpu_memory_percent_max: None,
         }
     }
 }
@@ -103,6 +111,8 @@ reasons! {
         TimedOut,
         /// More requests failed than the limit allows.
         TooManyFailedRequests,
+        /// A figure is above the limit that canary.limits sets for it.
+        LimitExceeded,
         /// The card, the node or the cluster was at fault; it says nothing of the configuration.
         InfrastructureFault,
         /// The engine's container restarted or ended, and nothing says why.
@@ -132,7 +142,8 @@ impl TrialReason {
             | Self::StartRefused
             | Self::Crashed
             | Self::TimedOut
-            | Self::TooManyFailedRequests => TrialVerdict::Failed,
+            | Self::TooManyFailedRequests
+            | Self::LimitExceeded => TrialVerdict::Failed,
             Self::InfrastructureFault
             | Self::UnexplainedEnd
             | Self::NotRunningThroughout
@@ -186,6 +197,7 @@ pub fn judge_trial(measurement: &TrialMeasurement, limits: &TrialLimits) -> Tria
     check_engine(measurement, &mut find);
     check_container(measurement, &mut find);
     check_requests(measurement, limits, &mut find);
+    check_limits(measurement, limits, &mut find);
     check_parameters(measurement, &mut find);
     let fitness = measurement
         .requests
@@ -271,6 +283,29 @@ fn check_requests(measurement: &TrialMeasurement, limits: &TrialLimits, find: &m
     if requests.completed < limits.samples_min {
         let message = format!("{} requests completed, at least {} are needed", requests.completed, limits.samples_min);
         find(TrialReason::TooFewSamples, message);
+    }
+}
+
+/// Limits that are set for figures besides those of the requests. A figure that nobody saw keeps no limit.
+fn check_limits(measurement: &TrialMeasurement, limits: &TrialLimits, find: &mut impl FnMut(TrialReason, String)) {
+    if let Some(longest) = limits.latency_p95_max {
+        let limit = format_duration(longest);
+        match measurement.latency_ms_p95 {
+            Some(seen) if seen <= longest.as_millis_f64() => {}
+            Some(seen) => {
+                find(TrialReason::LimitExceeded, format!("p95 of the end-to-end latency {seen:.0}ms, limit {limit}"));
+            }
+            None => find(
+                TrialReason::EvidenceMissing,
+                format!("nobody saw the p95 of the end-to-end latency, limit {limit}"),
+            ),
+        }
+    }
+    if let Some(limit) = limits.gpu_memory_percent_max {
+        find(
+            TrialReason::EvidenceMissing,
+            format!("nobody saw how much of the card's memory was used, limit {limit}%"),
+        );
     }
 }
 

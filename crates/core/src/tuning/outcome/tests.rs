@@ -185,3 +185,18 @@ fn a_verdict_prints_as_it_is_serialised() {
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
     }
 }
+
+#[test]
+fn a_limit_holds_both_ways_and_a_figure_that_nobody_saw_keeps_none() {
+    let limits = TrialLimits { latency_p95_max: Some(SignedDuration::from_millis(1200)), ..TrialLimits::default() };
+    let judged = |latency_ms_p95, limits: &TrialLimits| {
+        let judgement = judge_trial(&TrialMeasurement { latency_ms_p95, ..good() }, limits);
+        (judgement.verdict, reasons(&judgement))
+    };
+    assert_eq!(judged(Some(1200.0), &limits), (TrialVerdict::Passed, vec![]));
+    assert_eq!(judged(Some(1200.1), &limits), (TrialVerdict::Failed, vec![TrialReason::LimitExceeded]));
+    assert_eq!(judged(None, &limits), (TrialVerdict::Inconclusive, vec![TrialReason::EvidenceMissing]));
+    assert_eq!(judged(None, &TrialLimits::default()).0, TrialVerdict::Passed);
+    let memory = TrialLimits { gpu_memory_percent_max: Some(90), ..TrialLimits::default() };
+    assert_eq!(judged(None, &memory), (TrialVerdict::Inconclusive, vec![TrialReason::EvidenceMissing]));
+}

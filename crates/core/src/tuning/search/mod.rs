@@ -69,6 +69,8 @@ pub struct SearchLimits {
     pub stop_after_failures: usize,
     /// Trials that the budgets still hold, the incumbent's included; absent where nobody keeps a budget.
     pub trials_left: Option<u64>,
+    /// Whether a further trial would end before the window closes, and may begin: a flag that has expired begins nothing.
+    pub time_left: bool,
 }
 
 /// What comes next.
@@ -97,6 +99,8 @@ reasons! {
         MaximumTried,
         /// The budgets hold no further trial.
         BudgetSpent,
+        /// The window closes before a further trial could be measured, or the flag has expired.
+        OutOfTime,
         /// The incumbent could not be measured, so there is nothing to compare with.
         IncumbentNotMeasured,
         /// A trial was ended from outside.
@@ -129,7 +133,7 @@ pub struct Untried {
 ///
 /// The rules, in order: an abort ends everything; the incumbent comes first, and a search
 /// without its measurement ends; what was planned and not tried decides whether anything is left; then failures in a
-/// row, faults of the cluster, the most candidates, and the budget.
+/// row, faults of the cluster, the most candidates, the budget, and the time.
 pub fn next_trial(plan: &CandidatePlan, trials: &[Trial], limits: &SearchLimits) -> NextTrial {
     let done = |reason| NextTrial::Done(end(plan, trials, limits, reason));
     if trials.iter().any(|trial| trial.ending == TrialEnding::Aborted) {
@@ -139,8 +143,10 @@ pub fn next_trial(plan: &CandidatePlan, trials: &[Trial], limits: &SearchLimits)
         return done(SearchEndReason::NothingPlanned);
     }
     let budget_spent = limits.trials_left == Some(0);
+    let out_of_time = !limits.time_left;
     match trials.iter().find(|trial| trial.parameters.is_empty()).map(|trial| trial.ending) {
         None if budget_spent => return done(SearchEndReason::BudgetSpent),
+        None if out_of_time => return done(SearchEndReason::OutOfTime),
         None => return NextTrial::TryIncumbent,
         Some(TrialEnding::Infrastructure | TrialEnding::Inconclusive) => {
             return done(SearchEndReason::IncumbentNotMeasured);
@@ -166,6 +172,9 @@ pub fn next_trial(plan: &CandidatePlan, trials: &[Trial], limits: &SearchLimits)
     }
     if budget_spent {
         return done(SearchEndReason::BudgetSpent);
+    }
+    if out_of_time {
+        return done(SearchEndReason::OutOfTime);
     }
     NextTrial::Try(next.clone())
 }
@@ -224,6 +233,7 @@ fn why_untried(
         SearchEndReason::InfrastructureFailing => "not tried: the cluster keeps failing".to_owned(),
         SearchEndReason::MaximumTried => format!("not tried: {} candidates were tried", plan.max_candidates),
         SearchEndReason::BudgetSpent => "not tried: the budgets hold no further trial".to_owned(),
+        SearchEndReason::OutOfTime => "not tried: there was no time for a further trial".to_owned(),
         SearchEndReason::IncumbentNotMeasured => "not tried: the incumbent was not measured".to_owned(),
         SearchEndReason::Aborted => "not tried: the run was ended from outside".to_owned(),
         SearchEndReason::NothingPlanned => "not tried".to_owned(),

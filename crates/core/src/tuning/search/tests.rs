@@ -6,7 +6,7 @@ use crate::{
     value::{Decimal, ParameterName},
 };
 
-const LIMITS: SearchLimits = SearchLimits { stop_after_failures: 2, trials_left: None };
+const LIMITS: SearchLimits = SearchLimits { stop_after_failures: 2, trials_left: None, time_left: true };
 
 fn set(name: &str, value: &str) -> ParameterSet {
     [(ParameterName::new(name), ParameterValue::from(value))].into()
@@ -147,6 +147,19 @@ fn a_spent_budget_ends_the_search_before_the_next_trial() {
     let (reason, untried) = ended(with(0, &[incumbent(PASSED())]));
     assert_eq!((reason, untried.len()), (SearchEndReason::BudgetSpent, 6));
     assert_eq!(untried[0], "not tried: the budgets hold no further trial");
+}
+
+#[test]
+fn without_time_nothing_more_is_tried_and_what_was_measured_stays() {
+    let late = SearchLimits { time_left: false, ..LIMITS };
+    assert_eq!(ended(next_trial(&seed(), &[], &late)).0, SearchEndReason::OutOfTime);
+    let (reason, untried) = ended(next_trial(&seed(), &[incumbent(PASSED())], &late));
+    assert_eq!(
+        (reason, untried[0].as_str()),
+        (SearchEndReason::OutOfTime, "not tried: there was no time for a further trial")
+    );
+    let spent = SearchLimits { trials_left: Some(0), ..late };
+    assert_eq!(ended(next_trial(&seed(), &[], &spent)).0, SearchEndReason::BudgetSpent, "the budget is named first");
 }
 
 #[test]

@@ -1,0 +1,59 @@
+//! Where a canary stands, and why it ended without a measurement.
+
+use crate::reasons;
+
+reasons! {
+    /// Where a canary stands, and why it ended without a measurement.
+    pub enum CanaryReason {
+        /// Its budgets are reserved; its pod is being asked for.
+        Reserved,
+        /// Another test pod is on the target, or the namespace holds as many as may be; it waits.
+        TargetBusy,
+        /// The administrator's policy can't be read; it waits.
+        PolicyInvalid,
+        /// Its pod waits for a GPU.
+        AwaitingGPU,
+        /// Its pod has a node; images are pulled and init containers run.
+        PodPreparing,
+        /// The engine of its pod starts.
+        EngineStarting,
+        /// The probe waits for the engine, warms it up, and measures.
+        Measuring,
+        /// It was judged; its containers are being ended.
+        Releasing,
+        /// It was judged, and every container is reported terminated.
+        Released,
+        /// Its containers were not reported terminated within restoreSLA: look at the node, then run phaseloop retry.
+        RestoreFailed,
+        /// Nobody saw its containers end, but the time by which they end by themselves has passed.
+        GivenUp,
+        /// Somebody aborted or deleted it.
+        Aborted,
+        /// The Escalation was suspended, which ends what runs.
+        Suspended,
+        /// The Escalation is gone or being deleted, which ends what runs.
+        EscalationGone,
+        /// The maintenance window closed before it had come to its end.
+        WindowClosed,
+        /// The instant by which it had to end came before its measurement was whole.
+        PastNotAfter,
+        /// No GPU became free in time.
+        NoSpareGPU,
+        /// The engine was not started in time.
+        StartTimedOut,
+        /// Its pod went before its result was read, or its node is lost: all that was reserved counts as used.
+        PodLost,
+        /// The target, or its pod template, is not the one that the canary was planned on.
+        TargetChanged,
+        /// No test pod can be made of the target's pod template with its values; the message names the rule.
+        TemplateRefused,
+        /// The namespace's quota has no room for its pod.
+        QuotaExceeded,
+        /// A rule of the cluster does not admit its pod.
+        PodRefused,
+        /// Another pod has the name of its pod.
+        PodNameTaken,
+        /// It was not made by its Escalation under the name that follows from target, night and attempt, so nothing is reserved.
+        NotReserved,
+    }
+}

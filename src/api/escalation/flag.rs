@@ -1,0 +1,193 @@
+//! Flags in the status of an Escalation: everything that the core must know of them to decide on from there.
+
+use jiff::Timestamp;
+use phaseloop_core::{
+    policy::{self as core, Flag, FlagReason},
+    value::{SymptomKind, Uid},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{duration::Duration, schema};
+
+/// Runs behind a flag that a status keeps: as many as a schedule's history can hold.
+pub const EVIDENCE_MAX: usize = 400;
+
+/// State of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum FlagState {
+    /// Too few symptoms.
+    Idle,
+    /// Tuning is permitted.
+    Armed,
+    /// It was used up, or somebody cleared it.
+    Cleared,
+    /// Its time ran out before it was used. It starts nothing.
+    Expired,
+}
+
+/// A run that was counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CountedRun {
+    /// Name of the PhaseRun.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+    /// Its uid.
+    #[schemars(schema_with = "schema::uid")]
+    pub uid: String,
+    /// When it was judged.
+    pub completed_at: Timestamp,
+}
+
+/// One flag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlagStatus {
+    /// The kind of symptom.
+    #[schemars(schema_with = "schema::symptom_kind")]
+    pub symptom: SymptomKind,
+    /// Its state.
+    pub state: FlagState,
+    /// Why it is in that state, as one word.
+    #[schemars(schema_with = "schema::reason")]
+    pub reason: String,
+    /// Runs that count now.
+    #[schemars(schema_with = "schema::count")]
+    pub count: i64,
+    /// Runs that arm it.
+    #[schemars(schema_with = "schema::count")]
+    pub threshold: i64,
+    /// How far back runs count.
+    pub window: Duration,
+    /// When it was last armed: when the run that made the pattern was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub armed_at: Option<Timestamp>,
+    /// When it expires, or expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When it last stopped being armed. Only a symptom newer than this arms it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// The runs that armed it; while it is Idle, those that count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 400))]
+    pub evidence: Vec<CountedRun>,
+}
+
+impl From<&Flag> for FlagStatus {
+    /// Of more evidence than a status keeps, the newest.
+    fn from(flag: &Flag) -> Self {
+        let surplus = flag.evidence.len().saturating_sub(EVIDENCE_MAX);
+        let evidence = flag.evidence.iter().skip(surplus).map(|run| CountedRun {
+            name: run.name.clone(),
+            uid: run.uid.to_string(),
+            completed_at: run.completed_at,
+        });
+        Self {
+            symptom: flag.symptom,
+            state: flag.state.into(),
+            reason: flag.reason.name().to_owned(),
+            count: flag.count,
+            threshold: flag.threshold,
+            window: flag.window.into(),
+            armed_at: flag.armed_at,
+            expires_at: flag.expires_at,
+            ended_at: flag.ended_at,
+            evidence: evidence.collect(),
+        }
+    }
+}
+
+impl From<&FlagStatus> for Flag {
+    fn from(status: &FlagStatus) -> Self {
+        let evidence = status.evidence.iter().map(|run| core::CountedRun {
+            completed_at: run.completed_at,
+            uid: Uid::new(run.uid.clone()),
+            name: run.name.clone(),
+        });
+        let named = serde_json::from_value::<FlagReason>(status.reason.clone().into());
+        Self {
+            symptom: status.symptom,
+            state: status.state.into(),
+            reason: named.unwrap_or_else(|_| status.state.usual_reason()),
+            count: status.count,
+            threshold: status.threshold,
+            window: status.window.into(),
+            armed_at: status.armed_at,
+            expires_at: status.expires_at,
+            ended_at: status.ended_at,
+            evidence: evidence.collect(),
+        }
+    }
+}
+
+impl FlagState {
+    /// The reason of a state whose own can't be read: another version wrote it.
+    const fn usual_reason(self) -> FlagReason {
+        match self {
+            Self::Idle => FlagReason::BelowThreshold,
+            Self::Armed => FlagReason::ThresholdReached,
+            Self::Cleared => FlagReason::Consumed,
+            Self::Expired => FlagReason::ExpiredUnused,
+        }
+    }
+}
+
+impl From<core::FlagState> for FlagState {
+    fn from(state: core::FlagState) -> Self {
+        match state {
+            core::FlagState::Idle => Self::Idle,
+            core::FlagState::Armed => Self::Armed,
+            core::FlagState::Cleared => Self::Cleared,
+            core::FlagState::Expired => Self::Expired,
+        }
+    }
+}
+
+impl From<FlagState> for core::FlagState {
+    fn from(state: FlagState) -> Self {
+        match state {
+            FlagState::Idle => Self::Idle,
+            FlagState::Armed => Self::Armed,
+            FlagState::Cleared => Self::Cleared,
+            FlagState::Expired => Self::Expired,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_reads_back_as_it_was_in_every_state() {
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        for (state, reason) in [
+            (core::FlagState::Idle, FlagReason::BelowThreshold),
+            (core::FlagState::Armed, FlagReason::ThresholdReached),
+            (core::FlagState::Cleared, FlagReason::Consumed),
+            (core::FlagState::Expired, FlagReason::ExpiredUnused),
+        ] {
+            let flag = Flag {
+                symptom: SymptomKind::VllmOom,
+                state,
+                reason,
+                count: 2,
+                threshold: 3,
+                window: jiff::SignedDuration::from_hours(53),
+                armed_at: at("2026-03-04T03:20:00.25Z"),
+                expires_at: at("2026-03-04T07:20:00.25Z"),
+                ended_at: None,
+                evidence: vec![core::CountedRun {
+                    completed_at: at("2026-03-02T03:20:00Z").unwrap(),
+                    uid: Uid::new("u"),
+                    name: "n".to_owned(),
+                }],
+            };
+            let written = serde_json::to_value(FlagStatus::from(&flag)).unwrap();
+            let read: FlagStatus = serde_json::from_value(written).unwrap();
+            assert_eq!(Flag::from(&read), flag);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What an Escalation reads: everything that the gates look at, live.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt;
+
+use crate::{
+    api::{Escalation, PhaseRun, PhaseSchedule, Promotion, TuningCanary},
+    cluster::{ClusterError, Reader},
+    controllers::{ObservedPolicy, ObservedTarget, read_claims, read_target},
+    workload::ClaimFacts,
+};
+
+/// Everything that one look at an Escalation needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedEscalation {
+    /// The Escalation.
+    pub object: Escalation,
+    /// The Escalations of the namespace.
+    pub escalations: Vec<Escalation>,
+    /// The schedules of the namespace.
+    pub schedules: Vec<PhaseSchedule>,
+    /// The runs of the namespace.
+    pub runs: Vec<PhaseRun>,
+    /// The canaries of the namespace.
+    pub canaries: Vec<TuningCanary>,
+    /// The promotions of the namespace.
+    pub promotions: Vec<Promotion>,
+    /// The target; absent where there is none.
+    pub target: Option<ObservedTarget>,
+    /// The volume claims of its template.
+    pub claims: BTreeMap<String, ClaimFacts>,
+    /// The ConfigMaps in which parameters lie.
+    pub config_maps: BTreeMap<String, ConfigMap>,
+    /// The administrator's policy.
+    pub policy: ObservedPolicy,
+}
+
+/// Reads it.
+pub(super) async fn observe(reader: Reader<'_>, object: Escalation) -> Result<ObservedEscalation, ClusterError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let target = read_target(reader, &namespace, &object.spec.target_ref).await?;
+    let claims = match &target {
+        Some(target) => read_claims(reader, &namespace, &target.template()).await?,
+        None => BTreeMap::new(),
+    };
+    let bindings = object.spec.parameters.iter().filter_map(|parameter| parameter.binding.as_ref());
+    let mut config_maps = BTreeMap::new();
+    for place in bindings.filter_map(|binding| binding.config_map_key.as_ref()) {
+        if let Some(config_map) = reader.get::<ConfigMap>(&namespace, &place.name).await? {
+            config_maps.insert(place.name.clone(), config_map);
+        }
+    }
+    Ok(ObservedEscalation {
+        escalations: reader.list(&namespace, "").await?.items,
+        schedules: reader.list(&namespace, "").await?.items,
+        runs: reader.list(&namespace, "").await?.items,
+        canaries: reader.list(&namespace, "").await?.items,
+        promotions: reader.list(&namespace, "").await?.items,
+        policy: ObservedPolicy::read(reader, &namespace).await?,
+        target,
+        claims,
+        config_maps,
+        object,
+    })
+}

@@ -1,0 +1,129 @@
+//! The terms of a promotion: from the core's values to a spec, and back, without loss.
+
+use std::collections::BTreeMap;
+
+use phaseloop_core::{
+    plan::{FieldAddress, FieldValue, OwnedField, record::NewPromotion},
+    promotion::{ApprovalMode, Delivery, PromotionTerms},
+    value::{TargetReference, Uid},
+};
+
+use crate::api::{
+    PromotionSpec,
+    escalation::{self, GitDelivery},
+    promotion::{ApprovalSpec, Decision, FitnessCount, PreviousValue, PromotedDomain},
+    reference::TargetRef,
+    window::MaintenanceWindow,
+};
+
+/// What a promotion's spec holds besides its terms: from the Escalation and from the canary that won.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromotionOrigin {
+    /// The target, with the name of the engine's container where the Escalation gives one.
+    pub target_ref: TargetRef,
+    /// The winner's fitness.
+    pub fitness: FitnessCount,
+    /// Windows in which it may be applied: those of the Escalation's promotion, or of its safety.
+    pub windows: Vec<MaintenanceWindow>,
+    /// The value in Git; for delivery Git only.
+    pub git: Option<GitDelivery>,
+}
+
+/// The spec of a promotion that is made: `decision` is Pending.
+pub fn promotion_spec(new: &NewPromotion, origin: PromotionOrigin) -> PromotionSpec {
+    let PromotionOrigin { target_ref, fitness, windows, git } = origin;
+    let terms = &new.terms;
+    let domains =
+        terms.domains.iter().map(|(name, hash)| PromotedDomain { name: name.clone(), workload_hash: hash.clone() });
+    PromotionSpec {
+        escalation_name: new.escalation.name.clone(),
+        cycle: new.cycle.clone(),
+        symptom: terms.symptom,
+        domains: domains.collect(),
+        target_ref,
+        target_uid: terms.target_uid.to_string(),
+        template_hash: terms.template_hash.clone(),
+        parameters: terms.parameters.clone(),
+        previous: terms.owned_fields.iter().map(previous_value).collect(),
+        previous_promotion_uid: terms.annotation_before.as_ref().map(Uid::to_string),
+        canary_name: new.canary.name.clone(),
+        fitness,
+        delivery: match terms.delivery {
+            Delivery::Patch => escalation::Delivery::Patch,
+            Delivery::Git => escalation::Delivery::Git,
+        },
+        git,
+        approval: ApprovalSpec {
+            mode: match terms.approval {
+                ApprovalMode::Automatic => escalation::Approval::Automatic,
+                ApprovalMode::Manual => escalation::Approval::Manual,
+            },
+        },
+        allow_managed: terms.allow_managed,
+        allow_downtime: terms.allow_downtime,
+        decision: Decision::Pending,
+        approved_by: None,
+        windows,
+        rollout_timeout: terms.rollout_timeout.into(),
+        validate_by: terms.validate_by,
+    }
+}
+
+/// The terms of a promotion's spec.
+pub fn promotion_terms(spec: &PromotionSpec) -> PromotionTerms {
+    PromotionTerms {
+        target: TargetReference::from(&spec.target_ref),
+        target_uid: Uid::new(&spec.target_uid),
+        template_hash: spec.template_hash.clone(),
+        parameters: spec.parameters.clone(),
+        owned_fields: spec.previous.iter().map(owned_field).collect(),
+        annotation_before: spec.previous_promotion_uid.as_ref().map(Uid::new),
+        symptom: spec.symptom,
+        domains: domains_of(spec),
+        delivery: match spec.delivery {
+            escalation::Delivery::Patch => Delivery::Patch,
+            // Nothing makes a promotion that delivers nothing, and the API server takes none; it is never patched.
+            escalation::Delivery::Git | escalation::Delivery::None => Delivery::Git,
+        },
+        approval: match spec.approval.mode {
+            escalation::Approval::Automatic => ApprovalMode::Automatic,
+            escalation::Approval::Manual => ApprovalMode::Manual,
+        },
+        allow_managed: spec.allow_managed,
+        allow_downtime: spec.allow_downtime,
+        rollout_timeout: spec.rollout_timeout.into(),
+        validate_by: spec.validate_by,
+    }
+}
+
+fn domains_of(spec: &PromotionSpec) -> BTreeMap<String, String> {
+    spec.domains.iter().map(|domain| (domain.name.clone(), domain.workload_hash.clone())).collect()
+}
+
+fn previous_value(field: &OwnedField) -> PreviousValue {
+    let text = |value: &FieldValue| match value {
+        FieldValue::Absent => None,
+        FieldValue::Present(text) => Some(text.clone()),
+    };
+    PreviousValue {
+        name: field.parameter.clone(),
+        address: field.address.as_str().to_owned(),
+        value: text(&field.before),
+        absent: field.before == FieldValue::Absent,
+        promoted: text(&field.promoted),
+    }
+}
+
+fn owned_field(previous: &PreviousValue) -> OwnedField {
+    let value = |text: &Option<String>| text.clone().map_or(FieldValue::Absent, FieldValue::Present);
+    OwnedField {
+        address: FieldAddress::new(&previous.address),
+        parameter: previous.name.clone(),
+        before: value(&previous.value),
+        promoted: value(&previous.promoted),
+    }
+}
+
+#[cfg(test)]
+#[path = "terms_tests.rs"]
+mod tests;

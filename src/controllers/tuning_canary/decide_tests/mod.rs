@@ -1,0 +1,10 @@
+//! Decisions about canaries, look by look.
+
+mod abort;
+mod begin;
+mod measure;
+mod release;
+mod settle;
+mod world;
+
+use super::*;

@@ -1,0 +1,85 @@
+//! What a canary reads. One that is settled, or has been judged, reads less.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::ResourceExt;
+use phaseloop_core::plan::label::{FIELD_MANAGER, FINALIZER, LABEL_MANAGED_BY};
+
+use super::validate::bound_parameters;
+use crate::{
+    api::{Escalation, TuningCanary},
+    cluster::{ClusterError, Reader},
+    controllers::{ObservedPolicy, ObservedTarget, read_claims, read_target},
+    workload::ClaimFacts,
+};
+
+/// Everything that one look at a canary needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedTuningCanary {
+    /// The canary.
+    pub object: TuningCanary,
+    /// The test pods of the namespace, whomever they test.
+    pub pods: Vec<Pod>,
+    /// The Escalation of the name that the canary gives; absent where there is none.
+    pub escalation: Option<Escalation>,
+    /// The canaries of the namespace.
+    pub canaries: Vec<TuningCanary>,
+    /// What the making of its pod needs; absent once it was judged.
+    pub world: Option<ObservedWorld>,
+}
+
+/// What the making of a canary's pod needs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ObservedWorld {
+    /// The target; absent where there is none.
+    pub target: Option<ObservedTarget>,
+    /// The volume claims of its template.
+    pub claims: BTreeMap<String, ClaimFacts>,
+    /// The ConfigMaps in which the canary's parameters lie.
+    pub config_maps: BTreeMap<String, ConfigMap>,
+    /// The administrator's policy.
+    pub policy: ObservedPolicy,
+}
+
+/// Whether nothing is owed any more: it was judged, released, folded, and its finalizer is gone.
+fn is_settled(object: &TuningCanary) -> bool {
+    let status = object.status.as_ref();
+    let is_done = status.is_some_and(|status| status.verdict.is_some() && status.released_at.is_some());
+    is_done && !object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+}
+
+/// Reads it.
+pub(super) async fn observe(reader: Reader<'_>, object: TuningCanary) -> Result<ObservedTuningCanary, ClusterError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let pods = reader.list::<Pod>(&namespace, &format!("{LABEL_MANAGED_BY}={FIELD_MANAGER}")).await?.items;
+    if is_settled(&object) {
+        return Ok(ObservedTuningCanary { object, pods, escalation: None, canaries: Vec::new(), world: None });
+    }
+    let escalation = reader.get::<Escalation>(&namespace, &object.spec.escalation_name).await?;
+    let canaries = reader.list::<TuningCanary>(&namespace, "").await?.items;
+    let is_judged = object.status.as_ref().is_some_and(|status| status.verdict.is_some());
+    let world =
+        if is_judged { None } else { Some(observe_world(reader, &namespace, &object, escalation.as_ref()).await?) };
+    Ok(ObservedTuningCanary { object, pods, escalation, canaries, world })
+}
+
+async fn observe_world(
+    reader: Reader<'_>,
+    namespace: &str,
+    object: &TuningCanary,
+    escalation: Option<&Escalation>,
+) -> Result<ObservedWorld, ClusterError> {
+    let target = read_target(reader, namespace, &object.spec.target_ref).await?;
+    let claims = match &target {
+        Some(target) => read_claims(reader, namespace, &target.template()).await?,
+        None => BTreeMap::new(),
+    };
+    let mut config_maps = BTreeMap::new();
+    for name in bound_parameters(object, escalation).into_iter().filter_map(|parameter| parameter.config_map) {
+        if let Some(config_map) = reader.get::<ConfigMap>(namespace, &name).await? {
+            config_maps.insert(name, config_map);
+        }
+    }
+    Ok(ObservedWorld { target, claims, config_maps, policy: ObservedPolicy::read(reader, namespace).await? })
+}

@@ -1,0 +1,116 @@
+//! A target as the core sees it: from a Deployment or a StatefulSet, and what was read beside it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodTemplateSpec};
+use phaseloop_core::{
+    plan::{
+        FieldAddress, FieldChange, FieldValue, OwnedField,
+        label::{ANNOTATION_GIVE_BACK, ANNOTATION_PROMOTION},
+    },
+    promotion::{ObservedTarget, PromotionTerms},
+    value::Uid,
+};
+
+use super::{
+    edit::{edit_template, edited_template},
+    field_place,
+    manager::manager_of,
+    read_field,
+    rollout::rollout_facts,
+};
+use crate::{
+    controllers::target as wire,
+    workload::{engine_container, gpus_of, target_view, template_hash},
+};
+
+/// What was read beside a target.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetSurroundings<'a> {
+    /// The engine's container as the promotion names it.
+    pub engine: Option<&'a str>,
+    /// ConfigMaps that owned fields lie in, as far as there are any, by name.
+    pub config_maps: &'a BTreeMap<String, ConfigMap>,
+    /// Pods of the target's newest template, as far as they were asked for.
+    pub newest_pods: &'a [Pod],
+    /// Whether the last run of the target found a GPU without borrowing.
+    pub spare_gpu_seen: bool,
+}
+
+/// What the target shows of a promotion with these terms.
+pub fn observe_target(
+    target: &wire::ObservedTarget,
+    terms: &PromotionTerms,
+    surroundings: TargetSurroundings<'_>,
+) -> ObservedTarget {
+    let metadata = target.metadata();
+    let template = target.template();
+    let values = owned_values(&template, &terms.owned_fields, surroundings.config_maps);
+    let annotation = |key: &str| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key));
+    let engine = engine_container(&template, surroundings.engine, None).ok();
+    let spare = surroundings.spare_gpu_seen || !needs_gpu(&template);
+    let engine = engine.map(|container| container.name.as_str());
+    ObservedTarget {
+        uid: Uid::new(metadata.uid.clone().unwrap_or_default()),
+        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+        generation: metadata.generation.unwrap_or_default(),
+        template_hash: template_hash(&template),
+        template_hash_with_pre_image: hash_with_pre_image(&template, &terms.owned_fields, &values),
+        owned_values: values,
+        promotion_annotation: annotation(ANNOTATION_PROMOTION).map(Uid::new),
+        managed_by: manager_of(metadata),
+        borrowed: annotation(ANNOTATION_GIVE_BACK).is_some(),
+        rollout: rollout_facts(target, surroundings.newest_pods, engine, spare),
+    }
+}
+
+/// What stands at each owned address. What can't be told is left out.
+fn owned_values(
+    template: &PodTemplateSpec,
+    fields: &[OwnedField],
+    config_maps: &BTreeMap<String, ConfigMap>,
+) -> BTreeMap<FieldAddress, FieldValue> {
+    let containers = template.spec.as_ref().map_or(&[][..], |spec| &spec.containers);
+    let nothing = k8s_openapi::api::core::v1::Container::default();
+    let value = |field: &OwnedField| {
+        let place = field_place(&field.address)?;
+        let container = match &place.container {
+            Some(name) => containers.iter().find(|container| container.name == *name)?,
+            None => &nothing,
+        };
+        let config_map = match &place.config_map {
+            Some(name) => Some(config_maps.get(name)?),
+            None => None,
+        };
+        read_field(&target_view(template, container, config_map), &place).ok()
+    };
+    fields.iter().filter_map(|field| Some((field.address.clone(), value(field)?))).collect()
+}
+
+/// The hash of the template with every owned field at its pre-image; the plain hash where one can't be put there.
+fn hash_with_pre_image(
+    template: &PodTemplateSpec,
+    fields: &[OwnedField],
+    values: &BTreeMap<FieldAddress, FieldValue>,
+) -> String {
+    let back: Vec<FieldChange> = fields
+        .iter()
+        .filter_map(|field| {
+            let from = values.get(&field.address)?.clone();
+            Some(FieldChange { address: field.address.clone(), from, to: field.before.clone() })
+        })
+        .filter(|change| change.from != change.to)
+        .collect();
+    let before = edit_template(template, &back).ok().and_then(|edit| edited_template(template, &edit));
+    template_hash(before.as_ref().unwrap_or(template))
+}
+
+/// Whether a pod of the template asks for a GPU. What asks for a share of one does.
+fn needs_gpu(template: &PodTemplateSpec) -> bool {
+    let containers = template.spec.iter().flat_map(|spec| &spec.containers);
+    containers.into_iter().any(|container| gpus_of(container) != Ok(0))
+}
+
+#[cfg(test)]
+#[path = "target_tests.rs"]
+mod tests;

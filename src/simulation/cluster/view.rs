@@ -1,0 +1,129 @@
+//! What the cluster's own controllers see: the objects that concern them, kept up with the API server's history.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet, StatefulSet},
+    core::v1::{Node, PersistentVolumeClaim, Pod},
+};
+use serde::de::DeserializeOwned;
+
+use crate::simulation::api_server::{ApiServer, Change, ChangeKind};
+
+/// An object of a namespace, by namespace and name.
+pub type Key = (String, String);
+
+/// The objects, by namespace and name.
+#[derive(Debug, Default)]
+pub struct ClusterView {
+    /// Pods.
+    pub pods: BTreeMap<Key, Pod>,
+    /// Nodes, by name.
+    pub nodes: BTreeMap<String, Node>,
+    /// Deployments.
+    pub deployments: BTreeMap<Key, Deployment>,
+    /// Replica sets.
+    pub replica_sets: BTreeMap<Key, ReplicaSet>,
+    /// Stateful sets.
+    pub stateful_sets: BTreeMap<Key, StatefulSet>,
+    /// Volume claims.
+    pub claims: BTreeMap<Key, PersistentVolumeClaim>,
+    cursor: u64,
+}
+
+/// Which objects changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a separate kind of change, and all can be true at once")]
+pub struct Touched {
+    /// Pods.
+    pub pods: bool,
+    /// Nodes.
+    pub nodes: bool,
+    /// Deployments, replica sets, stateful sets or volume claims.
+    pub workloads: bool,
+    /// Something is being deleted, or is gone.
+    pub deletions: bool,
+    /// A namespace is being deleted.
+    pub namespaces: bool,
+}
+
+impl Touched {
+    /// Whether the cluster's controllers have anything to look at.
+    pub const fn is_something(self) -> bool {
+        self.pods || self.nodes || self.workloads || self.deletions || self.namespaces
+    }
+
+    /// Both together.
+    pub(super) const fn or(self, other: Self) -> Self {
+        Self {
+            pods: self.pods || other.pods,
+            nodes: self.nodes || other.nodes,
+            workloads: self.workloads || other.workloads,
+            deletions: self.deletions || other.deletions,
+            namespaces: self.namespaces || other.namespaces,
+        }
+    }
+}
+
+impl ClusterView {
+    /// Takes in what changed since.
+    pub fn follow(&mut self, server: &ApiServer) -> Touched {
+        let mut touched = Touched::default();
+        for change in server.changes_after(self.cursor) {
+            self.cursor = change.revision;
+            self.take(&change, &mut touched);
+        }
+        touched
+    }
+
+    fn take(&mut self, change: &Change, touched: &mut Touched) {
+        let going = change.object.value.pointer("/metadata/deletionTimestamp").is_some();
+        touched.deletions |= going || change.kind == ChangeKind::Deleted;
+        match &*change.resource {
+            "pods" => {
+                touched.pods = true;
+                keep(&mut self.pods, change);
+            }
+            "nodes" => {
+                touched.nodes = true;
+                let name = change.object.name().to_owned();
+                match typed(change) {
+                    Some(node) => drop(self.nodes.insert(name, node)),
+                    None => drop(self.nodes.remove(&name)),
+                }
+            }
+            "deployments.apps" => {
+                touched.workloads = true;
+                keep(&mut self.deployments, change);
+            }
+            "replicasets.apps" => {
+                touched.workloads = true;
+                keep(&mut self.replica_sets, change);
+            }
+            "statefulsets.apps" => {
+                touched.workloads = true;
+                keep(&mut self.stateful_sets, change);
+            }
+            "persistentvolumeclaims" => {
+                touched.workloads = true;
+                keep(&mut self.claims, change);
+            }
+            "namespaces" => touched.namespaces |= going,
+            _ => {}
+        }
+    }
+}
+
+/// The object after the change; nothing where it is gone.
+fn typed<T: DeserializeOwned>(change: &Change) -> Option<T> {
+    // What the server has stored has the form of its kind.
+    if change.kind == ChangeKind::Deleted { None } else { change.object.typed().ok() }
+}
+
+fn keep<T: DeserializeOwned>(objects: &mut BTreeMap<Key, T>, change: &Change) {
+    let key = (change.object.namespace().to_owned(), change.object.name().to_owned());
+    match typed(change) {
+        Some(object) => drop(objects.insert(key, object)),
+        None => drop(objects.remove(&key)),
+    }
+}

@@ -1,0 +1,263 @@
+//! What a load client reports of a run.
+
+use std::collections::BTreeMap;
+
+use phaseloop_core::{
+    analysis::{
+        bench::{BenchRequest, LatencyLimits},
+        measurement::{
+            ClientPace, DomainMeasurement, EngineFailure, EngineOutcome, EngineView, MeasurementSource, RequestCounts,
+        },
+        sample::SampleSummary,
+        summary::{percentile, summarise_samples},
+    },
+    tuning::{exact_test::MetRequests, outcome::TrialMeasurement},
+    value::Metric,
+};
+
+use super::{
+    client::{ClientCondition, SentRequest},
+    lives::EngineRun,
+    load::{ArrivalMode, RequestSchedule},
+    serve::{RequestEnd, RequestOutcome, ServeOutcome},
+    units::Micros,
+    view::EngineCounters,
+};
+use crate::api::workload::Slo;
+
+/// Which requests count: those due from an instant to another. What is due before warms the engine up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeasureWindow {
+    /// The first instant that counts.
+    pub from: Micros,
+    /// The client stops here: what is in flight is cut off, what is due later is not part of the measurement.
+    pub until: Micros,
+}
+
+/// What a load client reports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProbeFigures {
+    /// Requests by outcome. What was refused, cut off or broken off has failed.
+    pub requests: RequestCounts,
+    /// Summaries of what was completed, by metric.
+    pub metrics: BTreeMap<Metric, SampleSummary>,
+    /// Time between two tokens of a request, all gaps pooled, milliseconds.
+    pub inter_token_latency: Option<SampleSummary>,
+    /// Requests that met every limit.
+    pub within_slo: u64,
+    /// Which ones.
+    pub met: MetRequests,
+    /// What the engine says of itself, over all its lives and with the warm-up.
+    pub engine_view: EngineView,
+    /// How well the client kept its schedule.
+    pub client: ClientPace,
+    /// From the window's beginning to the last answer.
+    pub measured: Micros,
+}
+
+/// The limits of an SLO in milliseconds.
+pub fn latency_limits(slo: &Slo) -> LatencyLimits {
+    let limit = |duration: Option<crate::api::duration::Duration>| duration.map(|limit| limit.0.as_secs_f64() * 1e3);
+    LatencyLimits {
+        time_to_first_token_ms: limit(slo.ttft),
+        time_per_output_token_ms: limit(slo.tpot),
+        end_to_end_latency_ms: limit(slo.e2e),
+    }
+}
+
+/// What a client reports that sent this schedule to a run of an engine. Latencies are taken from the real send, and the
+/// delay behind the schedule is told beside them.
+pub fn measure(
+    schedule: &RequestSchedule,
+    run: &EngineRun,
+    client: &ClientCondition,
+    limits: &LatencyLimits,
+    window: MeasureWindow,
+) -> ProbeFigures {
+    let mut tally = Tally { limits: *limits, window, last_answer: window.from, ..Tally::default() };
+    let outcomes = outcomes_by_request(schedule, &run.served());
+    let sent = sent_by_request(schedule, &run.sent);
+    let beginning = run.beginning.unwrap_or(window.from);
+    for ((request, outcome), sent) in schedule.requests.iter().zip(&outcomes).zip(&sent) {
+        let due = beginning.plus(request.due);
+        if due < window.from || due >= window.until {
+            continue;
+        }
+        match (outcome, sent) {
+            (Some(outcome), _) => tally.take(outcome, request.output_tokens, client, beginning),
+            (None, Some(sent)) if matches!(schedule.mode, ArrivalMode::Open { .. }) && sent.sent_at < window.until => {
+                // Nobody listened.
+                tally.fail(sent.delay);
+            }
+            _ => tally.miss(),
+        }
+    }
+    let mut counters = EngineCounters::default();
+    run.served().iter().for_each(|served| counters.merge(&served.counters));
+    tally.figures(schedule, counters.view())
+}
+
+fn outcomes_by_request<'a>(schedule: &RequestSchedule, served: &[&'a ServeOutcome]) -> Vec<Option<&'a RequestOutcome>> {
+    let mut outcomes = vec![None; schedule.requests.len()];
+    for outcome in served.iter().flat_map(|served| &served.requests) {
+        if let Some(place) = outcomes.get_mut(outcome.index) {
+            *place = Some(outcome);
+        }
+    }
+    outcomes
+}
+
+fn sent_by_request(schedule: &RequestSchedule, sent: &[SentRequest]) -> Vec<Option<SentRequest>> {
+    let mut by_request = vec![None; schedule.requests.len()];
+    for each in sent {
+        if let Some(place) = by_request.get_mut(each.request.index) {
+            *place = Some(*each);
+        }
+    }
+    by_request
+}
+
+/// Samples of the requests that count.
+#[derive(Default)]
+struct Tally {
+    limits: LatencyLimits,
+    window: MeasureWindow,
+    requests: RequestCounts,
+    first_tokens_ms: Vec<f64>,
+    per_token_ms: Vec<f64>,
+    end_to_end_ms: Vec<f64>,
+    gaps_ms: Vec<f64>,
+    delays_ms: Vec<f64>,
+    output_tokens: u64,
+    met: Vec<bool>,
+    last_answer: Micros,
+}
+
+impl Default for MeasureWindow {
+    /// Everything.
+    fn default() -> Self {
+        Self { from: Micros::ZERO, until: Micros::MAX }
+    }
+}
+
+impl Tally {
+    fn take(&mut self, outcome: &RequestOutcome, tokens: u64, client: &ClientCondition, beginning: Micros) {
+        if outcome.end != RequestEnd::Finished {
+            self.fail(outcome.delay);
+            return;
+        }
+        let seen: Vec<Micros> = outcome.token_times.iter().map(|at| client.acts_at(beginning, *at)).collect();
+        let (Some(first), Some(last)) = (seen.first().copied(), seen.last().copied()) else {
+            self.fail(outcome.delay);
+            return;
+        };
+        let first_token_ms = first.since(outcome.sent_at).ms();
+        let end_to_end_ms = last.since(outcome.sent_at).ms();
+        let per_token_ms = (tokens > 1).then(|| last.since(first).ms() / (tokens - 1) as f64);
+        self.first_tokens_ms.push(first_token_ms);
+        self.end_to_end_ms.push(end_to_end_ms);
+        self.per_token_ms.extend(per_token_ms);
+        let gaps = seen.iter().zip(seen.iter().skip(1)).map(|(earlier, later)| later.since(*earlier).ms());
+        self.gaps_ms.extend(gaps);
+        self.delays_ms.push(outcome.delay.ms());
+        self.output_tokens += tokens;
+        self.requests.offered += 1;
+        self.requests.completed += 1;
+        self.last_answer = self.last_answer.max(last);
+        let request = BenchRequest {
+            time_to_first_token_ms: first_token_ms,
+            end_to_end_latency_ms: Some(end_to_end_ms),
+            time_per_output_token_ms: per_token_ms,
+        };
+        self.met.push(self.limits.are_met_by(&request) == Some(true));
+    }
+
+    fn fail(&mut self, delay: Micros) {
+        self.requests.offered += 1;
+        self.requests.failed += 1;
+        self.delays_ms.push(delay.ms());
+        self.met.push(false);
+    }
+
+    fn miss(&mut self) {
+        self.requests.offered += 1;
+        self.met.push(false);
+    }
+
+    fn figures(mut self, schedule: &RequestSchedule, engine_view: EngineView) -> ProbeFigures {
+        let measured = self.last_answer.since(self.window.from);
+        let mut metrics = BTreeMap::new();
+        for (metric, samples) in [
+            (Metric::TimeToFirstToken, &self.first_tokens_ms),
+            (Metric::TimePerOutputToken, &self.per_token_ms),
+            (Metric::EndToEndLatency, &self.end_to_end_ms),
+        ] {
+            if let Some(summary) = summarise_samples(samples).summary {
+                metrics.insert(metric, summary);
+            }
+        }
+        if measured > Micros::ZERO && self.requests.completed > 0 {
+            let per_second = |count: u64| SampleSummary::of_single_figure(count as f64 / measured.seconds());
+            metrics.insert(Metric::Throughput, per_second(self.requests.completed));
+            metrics.insert(Metric::OutputTokenThroughput, per_second(self.output_tokens));
+        }
+        self.delays_ms.sort_by(f64::total_cmp);
+        let delay_mean = self.delays_ms.iter().sum::<f64>() / self.delays_ms.len().max(1) as f64;
+        let arrival_interval_ms_mean = match schedule.mode {
+            ArrivalMode::Open { interval_ms_mean } => Some(interval_ms_mean),
+            ArrivalMode::Closed { .. } => None,
+        };
+        ProbeFigures {
+            requests: self.requests,
+            metrics,
+            inter_token_latency: summarise_samples(&self.gaps_ms).summary,
+            within_slo: self.met.iter().filter(|met| **met).count() as u64,
+            met: MetRequests { schedule: schedule.hash.clone(), met: self.met },
+            engine_view,
+            client: ClientPace {
+                schedule_delay_ms_mean: delay_mean,
+                schedule_delay_ms_p99: percentile(&self.delays_ms, 0.99).unwrap_or(0.0),
+                arrival_interval_ms_mean,
+            },
+            measured,
+        }
+    }
+}
+
+impl ProbeFigures {
+    /// The measurement of a PHASE's domain, with weight 1.
+    pub fn domain(&self, name: &str, workload_hash: &str, engine: EngineOutcome) -> DomainMeasurement {
+        DomainMeasurement {
+            name: name.to_owned(),
+            workload_hash: workload_hash.to_owned(),
+            weight: 1.0,
+            source: MeasurementSource::Serving,
+            requests: self.requests,
+            metrics: self.metrics.clone(),
+            engine,
+            engine_view: Some(self.engine_view),
+            client: Some(self.client),
+            within_slo: Some(self.within_slo),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The measurement of a trial in which the client kept up and nothing was asked of the engine but to serve: what is
+    /// known of parameters is added by whoever asked for them.
+    pub fn trial(&self, failures: Vec<EngineFailure>) -> TrialMeasurement {
+        let summary = |metric| self.metrics.get(&metric);
+        TrialMeasurement {
+            oom_events: Some(0),
+            restarts: Some(failures.len() as u64),
+            ran_throughout: Some(failures.is_empty()),
+            failures,
+            requests: Some(self.requests),
+            within_slo: Some(self.within_slo),
+            client_kept_up: Some(true),
+            met: Some(self.met.clone()),
+            throughput: summary(Metric::Throughput).map(|summary| summary.mean),
+            latency_ms_p95: summary(Metric::EndToEndLatency).map(|summary| summary.p95),
+            ..TrialMeasurement::default()
+        }
+    }
+}

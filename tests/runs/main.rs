@@ -1,0 +1,13 @@
+//! Schedules and runs against an API server: the same driver as in a cluster, a virtual clock, and every death in between.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on fails"
+)]
+#![allow(clippy::large_futures, reason = "a test has the stack of a whole thread")]
+
+mod cluster;
+mod crash;
+mod night;
