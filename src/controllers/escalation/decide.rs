@@ -89,7 +89,8 @@ fn working(valid: &ValidEscalation, basis: &Basis, now: Timestamp) -> Escalation
     intents.extend(prunings(basis, now));
     intents.extend(notices(valid, &decision, &step));
     let report = status::working(valid, basis, open, &decision, &step, now);
-    Plan { remember: None, intents, report, wake: wake(basis, &decision, &step, now) }
+    let remember = matches!(step, TuningStep::Make(_)).then(|| status::with_flags(valid, &report)).flatten();
+    Plan { remember, intents, report, wake: wake(basis, &decision, &step, now) }
 }
 
 /// Whether what a run came to has been told.

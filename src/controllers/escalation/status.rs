@@ -34,6 +34,20 @@ const GATE_LENGTH_MAX: usize = 1024;
 /// Characters of a condition's sentence.
 const MESSAGE_LENGTH_MAX: usize = 4096;
 
+/// The status as it stands but with the flags of a report: a canary rests on an armed flag, which must be durable before
+/// the canary is made. `None` where it is already.
+pub(super) fn with_flags(
+    valid: &ValidEscalation,
+    report: &Report<EscalationStatus>,
+) -> Option<Report<EscalationStatus>> {
+    let mut remembered = unchanged(valid);
+    if remembered.status.flags == report.status.flags {
+        return None;
+    }
+    remembered.status.flags.clone_from(&report.status.flags);
+    Some(remembered)
+}
+
 /// Nothing new is said: the Escalation is going.
 pub(super) fn unchanged(valid: &ValidEscalation) -> Report<EscalationStatus> {
     let mut status = valid.status();

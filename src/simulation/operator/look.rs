@@ -8,10 +8,6 @@ use crate::controllers::{
     promotion::Promotions, reconcile, tuning_canary::TuningCanaries,
 };
 
-/// The kinds that have a controller.
-pub const RECONCILED_KINDS: &[OwnKind] =
-    &[OwnKind::PhaseSchedule, OwnKind::PhaseRun, OwnKind::Escalation, OwnKind::TuningCanary];
-
 /// Looks at one object, as the cluster's controllers do.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ mod replica;
 mod request_gate;
 
 pub use leadership::LeadershipSwitch;
-pub use look::{RECONCILED_KINDS, look};
+pub use look::look;
 pub use queue::{WorkItem, WorkQueue};
 pub use replica::{NoticeTerms, Progress, Replica, ReplicaParts, ReplicaState};
 pub use request_gate::{RequestFault, RequestGate, RequestTrouble};

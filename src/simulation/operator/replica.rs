@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::{
     leadership::LeadershipSwitch,
-    look::{RECONCILED_KINDS, look},
+    look::look,
     queue::{WorkItem, WorkQueue},
     request_gate::RequestGate,
 };
@@ -256,7 +256,7 @@ impl Replica {
                 all.cloned().collect()
             }
         };
-        for item in items.into_iter().filter(|item| RECONCILED_KINDS.contains(&item.kind)) {
+        for item in items {
             self.queue.add(item, at);
         }
     }
@@ -321,10 +321,11 @@ impl Replica {
                 }
             }
             Err(error) if error.is_retryable() => {
+                tracing::debug!(object = %item.key, error = %error, "is looked at again");
                 let delay = self.backoff.failed(item.clone());
                 self.queue.add(item.clone(), phaseloop_core::schedule::later_by(now, delay));
             }
-            Err(_) => {}
+            Err(error) => tracing::warn!(object = %item.key, error = %error, "waits for a change of the object"),
         }
     }
 }
@@ -346,7 +347,7 @@ fn own_item(object: &Value) -> Option<WorkItem> {
     let api_version = object.get("apiVersion")?.as_str()?;
     let name = object.get("kind")?.as_str()?;
     let kind = OwnKind::ALL.into_iter().find(|kind| kind.name() == name)?;
-    if !api_version.starts_with(phaseloop_core::plan::label::GROUP) || !RECONCILED_KINDS.contains(&kind) {
+    if !api_version.starts_with(phaseloop_core::plan::label::GROUP) {
         return None;
     }
     let text = |field: &str| object.get("metadata")?.get(field)?.as_str();

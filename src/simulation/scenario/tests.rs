@@ -34,7 +34,7 @@ fn what_is_misspelt_is_told_with_file_line_column_and_the_nearest_name() {
     let expected =
         format!("story.yaml:{line}:3: spec.nightBefore: unknown field\n  remedy: did you mean nightsBefore?");
     assert_eq!(faults(&text), expected);
-    let text = altered("card: L40S", "card: L40");
+    let text = altered("card: A100-40GB", "card: L40");
     let line = line_of(&text, "card: L40");
     let told = faults(&text);
     assert!(told.starts_with(&format!("story.yaml:{line}:7: spec.nodes[0].card: \"L40\" is none of")), "{told}");
@@ -54,7 +54,7 @@ fn a_fault_in_a_manifest_is_told_in_its_place() {
 
 #[test]
 fn an_event_that_does_nothing_and_a_night_that_is_not_there_are_refused() {
-    let text = altered("      edit:\n        name: llama-8b\n        image: docker.io/vllm/vllm-openai:v0.33.0\n", "");
+    let text = altered("      edit:\n        name: llama-13b\n        image: docker.io/vllm/vllm-openai:v0.33.0\n", "");
     assert!(faults(&text).contains("spec.events[0]: 0 things are done"), "{}", faults(&text));
     let text = altered("at: {night: 1}", "at: {night: 9}");
     assert!(faults(&text).contains("night 9 lies outside the scenario, which has nights -4 to 4"), "{}", faults(&text));

@@ -1,0 +1,77 @@
+//! The seed's story: three nights find a regression, the third arms the flag, the best candidate is promoted, and the
+//! fourth night confirms it. Every figure comes out of the models.
+
+use phaseloop::simulation::scenario::{DEFAULT_SCENARIO, DEFAULT_SCENARIO_FILE};
+use serde_json::Value;
+
+use crate::story::{Story, text};
+
+const RUNS: &str = "phaseruns.phaseloop.dev";
+const CANARIES: &str = "tuningcanaries.phaseloop.dev";
+const PROMOTIONS: &str = "promotions.phaseloop.dev";
+
+#[test]
+fn a_regression_is_found_counted_cured_and_confirmed() {
+    let story = Story::of(DEFAULT_SCENARIO_FILE, DEFAULT_SCENARIO);
+    let runs = story.objects(RUNS);
+    let verdicts: Vec<&str> = runs.iter().map(|run| text(run, "/status/verdict")).collect();
+    let expected =
+        ["Unknown", "Unknown", "Unknown", "Healthy", "Healthy", "Degraded", "Degraded", "Degraded", "Healthy"];
+    assert_eq!(verdicts, expected, "three seeds, two healthy nights, three bad ones, and the confirmation");
+    for run in &runs[5..8] {
+        let symptom = &run["status"]["symptoms"][0];
+        assert_eq!((text(symptom, "/kind"), text(symptom, "/severity")), ("vllm_oom", "critical"));
+        assert!(symptom["current"].as_f64().unwrap() >= 1.0 && symptom["baseline"] == 0.0, "{symptom}");
+        assert_eq!(text(symptom, "/diagnosis"), "MemoryOvercommitted");
+    }
+    check_tuning(&story.objects(CANARIES));
+    let promotions = story.objects(PROMOTIONS);
+    assert_eq!(promotions.len(), 1);
+    assert_eq!(text(&promotions[0], "/status/phase"), "Validated");
+    assert_eq!(text(&promotions[0], "/spec/parameters/gpu-memory-utilization"), "0.75");
+    assert_eq!(text(&promotions[0], "/status/validation/phaseRun"), text(&runs[8], "/metadata/name"));
+    let deployment = &story.objects("deployments.apps")[0];
+    assert_eq!(text(deployment, "/spec/template/spec/containers/0/args/1"), "--gpu-memory-utilization=0.75");
+    assert_eq!(
+        text(deployment, "/metadata/annotations/phaseloop.dev~1promotion"),
+        text(&promotions[0], "/metadata/uid")
+    );
+    check_oracles(&story);
+}
+
+/// The incumbent runs out of memory, lower values are the better the higher they are, and beyond the best it happens
+/// again.
+fn check_tuning(canaries: &[Value]) {
+    let of = |value: &str| {
+        let asked = |canary: &&Value| text(canary, "/spec/parameters/gpu-memory-utilization") == value;
+        canaries.iter().find(asked).unwrap_or_else(|| panic!("no canary of {value}"))
+    };
+    assert_eq!(text(&canaries[0], "/spec/role"), "Incumbent");
+    for failed in [&canaries[0], of("0.77"), of("0.8")] {
+        assert_eq!(text(failed, "/status/verdict"), "Failed");
+        assert_eq!(text(failed, "/status/failure/class"), "OutOfMemory");
+        assert_eq!(failed["status"]["fitness"], Value::Null, "a failure has no fitness");
+    }
+    let fitness: Vec<f64> =
+        ["0.7", "0.72", "0.75"].map(|value| of(value)["status"]["fitness"].as_f64().unwrap()).into();
+    assert!(fitness[0] < fitness[1] && fitness[1] < fitness[2], "{fitness:?}");
+    assert_eq!(canaries.len(), 6, "after two failures in a row 0.82 is not tried");
+}
+
+fn check_oracles(story: &Story) {
+    let figures = story.world().oracles.figures();
+    assert_eq!(figures.violations, []);
+    for asked in [
+        "i1_budgets_are_kept",
+        "i2_reservations_fit_the_budgets",
+        "i12_an_armed_flag_was_counted",
+        "i14_an_expired_flag_starts_nothing",
+        "i20_what_passed_was_measured",
+        "i23_what_is_promoted_was_tested",
+        "i24_a_promotion_follows_the_edges",
+        "i26_validated_by_a_later_run",
+        "i30_the_audit_is_whole",
+    ] {
+        assert!(figures.evaluated[asked] > 0, "{asked} was never put to the test");
+    }
+}

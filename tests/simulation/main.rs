@@ -1,0 +1,12 @@
+//! Scenarios from end to end: the real operator against the simulated cluster, judged by the objects that it leaves.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on fails"
+)]
+#![allow(clippy::large_futures, reason = "a test has the stack of a whole thread")]
+
+mod four_nights;
+mod story;
