@@ -24,6 +24,9 @@ struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Watch the whole loop close on a simulated cluster: the real operator, an in-memory Kubernetes, a modelled engine
+    #[command(after_long_help = SIMULATE_HELP)]
+    Simulate(SimulateArguments),
     /// Take recorded nights through the whole decision and tell what the loop would have done, and why
     #[command(after_long_help = REPLAY_HELP)]
     Replay(ReplayArguments),
@@ -33,6 +36,29 @@ pub enum Command {
     /// Print the CustomResourceDefinitions
     #[command(after_long_help = CRDS_HELP)]
     Crds(CrdsArguments),
+}
+
+/// `phaseloop simulate`.
+#[derive(Debug, clap::Args)]
+pub struct SimulateArguments {
+    /// Scenario to run; left out, the four nights of the seed
+    #[arg(value_name = "SCENARIO.yaml")]
+    pub scenario: Option<PathBuf>,
+    /// Draw all chance from this number instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u32>,
+    /// Tell this many nights instead of the scenario's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=400))]
+    pub nights: Option<u16>,
+    /// Print every write that the API server was asked for
+    #[arg(long)]
+    pub events: bool,
+    /// Write all objects as they stand at the end to this file, as one YAML List
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: OutputFormat,
 }
 
 /// `phaseloop replay`.
@@ -108,6 +134,19 @@ impl Refusal {
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Refusal> {
     Arguments::try_parse_from(words).map(|arguments| arguments.command).map_err(Refusal)
 }
+
+const SIMULATE_HELP: &str = "\
+Needs no cluster and no GPU, and changes nothing but the file of --state. One seed gives one history, byte for byte; only
+`wallSeconds` differs between two runs. A scenario with `expect:` is a test: exit code 0 if all of it came, else 1.
+
+Examples:
+  phaseloop simulate
+  phaseloop simulate --seed 8 --nights 6
+  phaseloop simulate scenarios/four-nights.yaml --output json | jq '.promotions'
+  phaseloop simulate --state objects.yaml --events
+
+Exit codes: 0 it ran, and came as expected; 1 it did not come as expected, or an invariant was violated; 3 error; 64 wrong
+usage.";
 
 const REPLAY_HELP: &str = "\
 What a folder may hold, by name; NIGHT is any stem, and one night may have several files:

@@ -9,6 +9,7 @@ mod crds;
 mod output;
 mod policy_file;
 mod replay;
+mod simulate;
 mod text;
 
 use std::{io, process::ExitCode};
@@ -18,6 +19,7 @@ use crate::{args::Command, exit::Exit};
 /// Runs a command and says how it ended. Answers go to standard output, errors to standard error.
 pub fn run(command: &Command) -> ExitCode {
     let outcome = match command {
+        Command::Simulate(arguments) => simulate::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Analyze(arguments) => analyze::run(arguments),
         Command::Crds(arguments) => crds::run(arguments),

@@ -5,6 +5,7 @@
 //! **What must not**: anything that the operator knows of. No branch on "simulation" is outside this folder.
 
 pub mod agenda;
+pub mod answer;
 pub mod api_server;
 pub mod chance;
 pub mod cluster;

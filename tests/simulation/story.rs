@@ -1,13 +1,15 @@
 //! Running a scenario, and reading what is there at its end.
 
 use phaseloop::simulation::{
-    scenario::{prepare, read_scenario},
-    world::{Action, World},
+    answer::{Answer, run_story},
+    scenario::read_scenario,
+    world::World,
 };
 use serde_json::Value;
 
-/// A world at the end of its scenario.
+/// A scenario at its end.
 pub(crate) struct Story {
+    pub(crate) answer: Answer,
     world: World,
 }
 
@@ -15,22 +17,9 @@ impl Story {
     /// Runs a scenario to its end.
     pub(crate) fn of(file: &str, text: &str) -> Self {
         let file = read_scenario(file, text).unwrap();
-        let prepared = prepare(&file).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let world = runtime.block_on(async {
-            let mut world = World::new(prepared.settings).unwrap();
-            for manifest in &file.manifests {
-                let object = Box::new(manifest.object.clone());
-                world.add_action(prepared.calendar.beginning(), Action::Apply { user: "anna".to_owned(), object });
-            }
-            for (at, action) in prepared.actions {
-                world.add_action(at, action);
-            }
-            world.run_until(prepared.calendar.end()).await.unwrap();
-            world
-        });
-        assert_eq!(world.refused(), &[] as &[String], "the API server takes every manifest");
-        Self { world }
+        let (answer, world) = runtime.block_on(Box::pin(run_story(&file, |_, _| {}))).unwrap();
+        Self { answer, world }
     }
 
     /// The objects of a resource, by name.
@@ -39,9 +28,9 @@ impl Story {
         objects.filter(|(of, _)| &**of == resource).map(|(_, object)| object.value.clone()).collect()
     }
 
-    /// What the oracles found.
-    pub(crate) const fn world(&self) -> &World {
-        &self.world
+    /// The ordered writes, a line each.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.world.server.writes().iter().map(ToString::to_string).collect()
     }
 }
 

@@ -5,9 +5,11 @@
 mod figure;
 mod judgement;
 mod replay;
+mod simulate;
 
 pub(super) use judgement::judgement_text;
 pub(super) use replay::replay_text;
+pub(super) use simulate::simulate_text;
 
 use std::fmt::Write as _;
 

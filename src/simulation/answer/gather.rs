@@ -1,0 +1,296 @@
+//! Gathering the answer from the API server.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use kube::ResourceExt;
+use phaseloop_core::value::{Metric, ParameterSet, format_duration};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{
+    Answer,
+    night::{CanaryLine, FlagLine, GateLine, NightLine, PromotionLine, SymptomLine, TuningLine},
+};
+use crate::{
+    api::{
+        Escalation, PhaseRun, Promotion, TuningCanary,
+        escalation::{flag::FlagStatus, tuning::TuningOutcome},
+    },
+    simulation::{
+        scenario::{Calendar, ScenarioFile},
+        world::World,
+    },
+    workload::{configuration, engine_container},
+};
+
+/// One version of an Escalation.
+struct EscalationAt {
+    at: Timestamp,
+    escalation: Escalation,
+}
+
+/// What the API server holds of a story.
+struct Objects<'a> {
+    calendar: &'a Calendar,
+    runs: Vec<PhaseRun>,
+    canaries: Vec<TuningCanary>,
+    promotions: Vec<Promotion>,
+    /// Every version of every Escalation, by target, oldest first.
+    escalations: BTreeMap<String, Vec<EscalationAt>>,
+}
+
+/// Gathers the answer.
+pub fn gather(world: &World, file: &ScenarioFile, calendar: &Calendar) -> Answer {
+    let mut objects = Objects {
+        calendar,
+        runs: all(world, "phaseruns.phaseloop.dev"),
+        canaries: all(world, "tuningcanaries.phaseloop.dev"),
+        promotions: all(world, "promotions.phaseloop.dev"),
+        escalations: BTreeMap::new(),
+    };
+    objects.runs.sort_by_key(|run| run.status.as_ref().and_then(|status| status.started_at));
+    objects.canaries.sort_by_key(|canary| (canary.spec.night.clone(), canary.spec.attempt));
+    for escalation in all::<Escalation>(world, "escalations.phaseloop.dev") {
+        let namespace = escalation.namespace().unwrap_or_default();
+        let versions = world.server.versions_of("escalations.phaseloop.dev", &namespace, &escalation.name_any());
+        let read = versions.iter().filter_map(|change| {
+            Some(EscalationAt { at: world.instants.of(change.revision)?, escalation: change.object.typed().ok()? })
+        });
+        objects.escalations.entry(escalation.spec.target_ref.name.clone()).or_default().extend(read);
+    }
+    let spec = &file.scenario.spec;
+    let last = |versions: &Vec<EscalationAt>| versions.last().and_then(|last| last.escalation.status.clone());
+    Answer {
+        scenario: file.name().to_owned(),
+        description: spec.description.clone(),
+        seed: spec.seed,
+        time_zone: spec.time_zone.0.clone(),
+        targets: objects.targets(),
+        nights: (0..objects.runs.len()).filter_map(|index| objects.night(index)).collect(),
+        canaries: objects.canaries.iter().map(|canary| objects.canary(canary)).collect(),
+        promotions: objects.promotions.iter().map(|promotion| objects.promotion(promotion)).collect(),
+        engine_flags: engine_flags(world),
+        denied: objects.escalations.values().filter_map(last).map(|status| status.denied.len()).sum(),
+        events: world.events(),
+        writes: world.server.write_count(),
+        invariants: world.oracles.figures().clone(),
+        unmet: Vec::new(),
+        wall_seconds: 0.0,
+    }
+}
+
+/// The objects of a resource that are of its form, in the order of their names.
+fn all<T: DeserializeOwned>(world: &World, resource: &str) -> Vec<T> {
+    let objects = world.server.objects().into_iter();
+    objects.filter(|(of, _)| &**of == resource).filter_map(|(_, object)| object.typed().ok()).collect()
+}
+
+/// The engine's flags in the templates of all Deployments and StatefulSets that run one.
+fn engine_flags(world: &World) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut flags = BTreeMap::new();
+    for (resource, object) in world.server.objects() {
+        if !matches!(&*resource, "deployments.apps" | "statefulsets.apps") {
+            continue;
+        }
+        let template = object.value.pointer("/spec/template").cloned().unwrap_or(Value::Null);
+        let Ok(template) = serde_json::from_value::<PodTemplateSpec>(template) else { continue };
+        if let Ok(engine) = engine_container(&template, None, None) {
+            flags.insert(object.name().to_owned(), configuration(engine, None));
+        }
+    }
+    flags
+}
+
+fn written(parameters: &ParameterSet) -> String {
+    let texts: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    texts.join(" ")
+}
+
+impl Objects<'_> {
+    fn targets(&self) -> Vec<String> {
+        let mut targets: Vec<String> = self
+            .runs
+            .iter()
+            .map(|run| {
+                let target = &run.spec.target_ref;
+                format!("{:?} {}/{}", target.kind, run.namespace().unwrap_or_default(), target.name)
+            })
+            .collect();
+        targets.sort();
+        targets.dedup();
+        targets
+    }
+
+    fn night(&self, index: usize) -> Option<NightLine> {
+        let run = self.runs.get(index)?;
+        let status = run.status.clone().unwrap_or_default();
+        let target = &run.spec.target_ref.name;
+        let mut later = self.runs.iter().skip(index + 1).filter(|other| other.spec.target_ref.name == *target);
+        let next = later.find_map(|other| other.status.as_ref()?.started_at).unwrap_or(Timestamp::MAX);
+        let versions = self.escalations.get(target).map(Vec::as_slice).unwrap_or_default();
+        let completed = status.completed_at;
+        let followed: Vec<&Escalation> = versions
+            .iter()
+            .filter(|version| completed.is_some_and(|completed| version.at >= completed) && version.at < next)
+            .map(|version| &version.escalation)
+            .collect();
+        let at = status.started_at.or(run.metadata.creation_timestamp.as_ref().map(|time| time.0))?;
+        let night = self.calendar.night_of(at);
+        Some(NightLine {
+            night,
+            run: run.name_any(),
+            target: target.clone(),
+            started_at: status.started_at,
+            completed_at: completed,
+            verdict: status.verdict,
+            why: status.summary.as_ref().and_then(|summary| summary.why.clone()).unwrap_or_default(),
+            changed: status
+                .changed_since_baseline
+                .iter()
+                .map(|change| {
+                    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "(absent)".to_owned());
+                    format!("{} {} -> {}", change.field, text(&change.from), text(&change.to))
+                })
+                .collect(),
+            fitness: status.fitness,
+            symptoms: status
+                .symptoms
+                .iter()
+                .map(|symptom| SymptomLine {
+                    kind: symptom.kind,
+                    domain: symptom.domain.clone(),
+                    severity: symptom.severity.name().to_owned(),
+                    current: symptom.current,
+                    baseline: symptom.baseline,
+                })
+                .collect(),
+            flags: flags_of(&followed),
+            gates: gates_of(&followed),
+            tuning: self.tuning(night, &followed),
+        })
+    }
+
+    /// What the tuning run of a night came to, as the Escalation last told it before the next run.
+    fn tuning(&self, night: i64, followed: &[&Escalation]) -> Option<TuningLine> {
+        let date = self.calendar.date(night).to_string();
+        let escalation = followed.last()?;
+        let outcome: &TuningOutcome =
+            escalation.status.as_ref()?.last_tuning.as_ref().filter(|outcome| outcome.night == date)?;
+        let canaries = self.canaries.iter().filter(|canary| canary.spec.night == date);
+        let (mut measured, mut held) = (SignedDuration::ZERO, SignedDuration::ZERO);
+        for used in canaries.filter_map(|canary| canary.status.as_ref()?.used.as_ref()) {
+            measured += used.measure.0;
+            held += used.hold.0;
+        }
+        let safety = &escalation.spec.safety;
+        Some(TuningLine {
+            reason: outcome.reason.clone(),
+            message: outcome.message.clone(),
+            winner: outcome.winner.as_ref().map(written),
+            untried: outcome
+                .untried
+                .iter()
+                .map(|one| format!("{} {}", written(&one.parameters), one.message))
+                .collect(),
+            spent: format!(
+                "{} of {} measuring · {} of {} holding a GPU",
+                format_duration(measured),
+                format_duration(safety.measure_budget.0),
+                format_duration(held),
+                format_duration(safety.gpu_hold_budget.0)
+            ),
+        })
+    }
+
+    fn canary(&self, canary: &TuningCanary) -> CanaryLine {
+        let status = canary.status.clone().unwrap_or_default();
+        let night = canary.spec.night.parse().ok();
+        let days = night.and_then(|date: jiff::civil::Date| date.since(self.calendar.first).ok());
+        let e2e = status.metrics.iter().find(|metric| metric.metric == Metric::EndToEndLatency);
+        let used = status.used.as_ref();
+        CanaryLine {
+            name: canary.name_any(),
+            night: days.map_or(0, |days| i64::from(days.get_days()) + 1),
+            role: format!("{:?}", canary.spec.role),
+            parameters: written(&canary.spec.parameters),
+            verdict: status.verdict.map(|verdict| format!("{verdict:?}")),
+            fitness: status.fitness,
+            e2e_ms_p95: e2e.map(|metric| metric.p95),
+            reason: status.reasons.first().cloned().unwrap_or_default(),
+            message: status.messages.first().cloned().unwrap_or_default(),
+            measured: used.map(|used| used.measure.to_string()).unwrap_or_default(),
+            held: used.map(|used| used.hold.to_string()).unwrap_or_default(),
+        }
+    }
+
+    fn promotion(&self, promotion: &Promotion) -> PromotionLine {
+        let (spec, status) = (&promotion.spec, promotion.status.clone().unwrap_or_default());
+        let made = promotion.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        let changes: Vec<String> = spec
+            .previous
+            .iter()
+            .map(|field| {
+                let before = field.value.as_ref().map_or_else(|| "(absent)".to_owned(), ToString::to_string);
+                let after = spec.parameters.get(&field.name).map(ToString::to_string).unwrap_or_default();
+                format!("{} {before} -> {after}", field.name)
+            })
+            .collect();
+        let ready = status.conditions.iter().find(|condition| condition.type_ == crate::api::ConditionType::Ready);
+        PromotionLine {
+            name: promotion.name_any(),
+            night: made.map_or(0, |made| self.calendar.night_of(made)),
+            change: changes.join(", "),
+            parameters: written(&spec.parameters),
+            phase: status.phase.map(|phase| format!("{phase:?}")).unwrap_or_default(),
+            message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+            applied_at: status.applied_at,
+            rolled_out_at: status.rolled_out_at,
+            validate_by: spec.validate_by,
+            decided_by: status.validation.map(|validation| validation.phase_run),
+        }
+    }
+}
+
+/// The flags of the first version that followed a verdict, with every state that each had until the next run.
+fn flags_of(followed: &[&Escalation]) -> Vec<FlagLine> {
+    let flags = |escalation: &Escalation| -> Vec<FlagStatus> {
+        escalation.status.as_ref().map(|status| status.flags.clone()).unwrap_or_default()
+    };
+    let Some(first) = followed.first() else { return Vec::new() };
+    let line = |flag: FlagStatus| {
+        let mut states: Vec<String> = Vec::new();
+        for state in followed.iter().flat_map(|escalation| flags(escalation)).filter(|one| one.symptom == flag.symptom)
+        {
+            let state = format!("{:?}", state.state);
+            if states.last() != Some(&state) {
+                states.push(state);
+            }
+        }
+        FlagLine {
+            symptom: flag.symptom,
+            state: format!("{:?}", flag.state),
+            states,
+            count: flag.count,
+            threshold: flag.threshold,
+            window: flag.window.to_string(),
+            expires_at: flag.expires_at,
+        }
+    };
+    let told = flags(first).into_iter().map(line);
+    told.filter(|flag| flag.count > 0 || flag.states.iter().any(|state| state != "Idle")).collect()
+}
+
+fn gates_of(followed: &[&Escalation]) -> Vec<GateLine> {
+    // The first version may only remember the flag: gates are told with the report.
+    let status = followed.iter().filter_map(|version| version.status.as_ref()).nth(1);
+    let status = status.or_else(|| followed.first().and_then(|version| version.status.as_ref()));
+    let gates = status.map(|status| status.gates.as_slice()).unwrap_or_default();
+    let line = |gate: &crate::api::escalation::status::GateStatus| GateLine {
+        name: format!("{:?}", gate.name),
+        open: gate.open,
+        message: gate.message.clone(),
+    };
+    gates.iter().map(line).collect()
+}
