@@ -211,6 +211,16 @@ impl ApiServer {
         self.with_state(|state| state.writes.clone())
     }
 
+    /// Who wrote a revision; `None` where nobody asked for it, as with what is collected.
+    pub fn writer_of(&self, revision: u64) -> Option<String> {
+        self.with_state(|state| {
+            let newest_first = state.writes.iter().rev();
+            let mut not_older =
+                newest_first.take_while(|write| write.revision_after.is_none_or(|after| after >= revision));
+            not_older.find(|write| write.revision_after == Some(revision)).map(|write| write.user.clone())
+        })
+    }
+
     /// How many writes there were: what to skip to see later ones only.
     pub fn write_count(&self) -> usize {
         self.with_state(|state| state.writes.len())

@@ -130,7 +130,8 @@ mod tests {
 
     fn change(before: &Value, after: &Value) -> u64 {
         let mut oracles = Oracles::of(vec![Box::new(AuditIsWhole)]);
-        let change = ObjectChange { kind: ChangeKind::Modified, of: "PhaseRun", object: after, before: Some(before) };
+        let change =
+            ObjectChange { kind: ChangeKind::Modified, of: "PhaseRun", object: after, before: Some(before), by: "" };
         oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(change));
         assert_eq!(oracles.figures().evaluated["i30_the_audit_is_whole"], 1);
         oracles.figures().violations_total

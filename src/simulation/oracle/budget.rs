@@ -196,7 +196,7 @@ mod tests {
     use crate::simulation::oracle::{fact::ObjectChange, registry::Oracles};
 
     fn added<'a>(of: &'a str, object: &'a Value) -> Fact<'a> {
-        Fact::Object(ObjectChange { kind: ChangeKind::Added, of, object, before: None })
+        Fact::Object(ObjectChange { kind: ChangeKind::Added, of, object, before: None, by: "" })
     }
 
     fn at(seconds: i64) -> Timestamp {

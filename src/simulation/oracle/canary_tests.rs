@@ -8,7 +8,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn see(oracles: &mut Oracles, of: &str, object: &Value) -> u64 {
-    oracles.see(at(0), Fact::Object(ObjectChange { kind: ChangeKind::Added, of, object, before: None }));
+    oracles.see(at(0), Fact::Object(ObjectChange { kind: ChangeKind::Added, of, object, before: None, by: "" }));
     oracles.figures().violations_total
 }
 

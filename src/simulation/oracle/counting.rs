@@ -164,7 +164,7 @@ mod tests {
         let before = json!({});
         let (kind, before) =
             if of == "Escalation" { (ChangeKind::Modified, Some(&before)) } else { (ChangeKind::Added, None) };
-        oracles.see(at(now), Fact::Object(ObjectChange { kind, of, object, before }));
+        oracles.see(at(now), Fact::Object(ObjectChange { kind, of, object, before, by: "" }));
         oracles.figures().violations_total
     }
 

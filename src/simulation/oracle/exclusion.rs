@@ -133,7 +133,7 @@ mod tests {
     use crate::simulation::oracle::{ContainerChange, ObjectChange, Oracles};
 
     fn see(oracles: &mut Oracles, kind: ChangeKind, of: &str, object: &Value) -> u64 {
-        oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(ObjectChange { kind, of, object, before: None }));
+        oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(ObjectChange { kind, of, object, before: None, by: "" }));
         oracles.figures().violations_total
     }
 

@@ -25,6 +25,8 @@ pub struct ObjectChange<'a> {
     pub object: &'a Value,
     /// The object before.
     pub before: Option<&'a Value>,
+    /// The user who wrote it; empty where nobody asked for it.
+    pub by: &'a str,
 }
 
 /// What became of a container.

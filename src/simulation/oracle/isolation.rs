@@ -63,12 +63,8 @@ impl Invariant for PodsAreIsolated {
 #[derive(Debug, Default)]
 pub(super) struct TargetIsLeftAlone;
 
-/// Whether the newest entry of managedFields is the operator's.
-fn last_written_by_us(object: &Value) -> bool {
-    let managers = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let newest = managers.and_then(|managers| managers.iter().max_by_key(|entry| text(entry, "/time")));
-    newest.is_some_and(|entry| text(entry, "/manager") == Some("phaseloop"))
-}
+/// What the names of the operator's users begin with.
+const OPERATOR: &str = "system:serviceaccount:phaseloop-system:";
 
 impl Invariant for TargetIsLeftAlone {
     fn name(&self) -> &'static str {
@@ -81,7 +77,7 @@ impl Invariant for TargetIsLeftAlone {
             .or_else(|| at.change_of("StatefulSet"))
             .filter(|change| change.kind == ChangeKind::Modified)?;
         let before = change.before?;
-        if before.pointer("/spec") == change.object.pointer("/spec") || !last_written_by_us(change.object) {
+        if before.pointer("/spec") == change.object.pointer("/spec") || !change.by.starts_with(OPERATOR) {
             return None;
         }
         let annotation = |object: &Value, key: &str| {
@@ -115,7 +111,7 @@ mod tests {
                     both.reverse();
                 }
                 for (of, object) in both {
-                    let change = ObjectChange { kind: ChangeKind::Added, of, object, before: None };
+                    let change = ObjectChange { kind: ChangeKind::Added, of, object, before: None, by: "" };
                     oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(change));
                 }
                 assert_eq!(oracles.figures().violations_total, violations, "{selector} {pod_first}");
@@ -125,20 +121,23 @@ mod tests {
 
     #[test]
     fn an_unmarked_change_of_a_target_by_us_is_found_and_one_by_others_is_theirs() {
-        let target = |value: i64, mark: Option<&str>, manager: &str| {
+        let target = |value: i64, mark: Option<&str>| {
             let annotations = mark.map_or(json!({}), |mark| json!({"phaseloop.dev/promotion": mark}));
-            json!({"metadata": {"name": "t", "annotations": annotations, "managedFields": [
-                       {"manager": "kubectl", "time": "2026-03-01T00:00:00Z"},
-                       {"manager": manager, "time": "2026-03-02T00:00:00Z"}]},
-                   "spec": {"x": value}})
+            json!({"metadata": {"name": "t", "annotations": annotations}, "spec": {"x": value}})
         };
-        for (mark, manager, violations) in [(Some("u"), "phaseloop", 0), (None, "phaseloop", 1), (None, "kubectl", 0)] {
+        let operator = "system:serviceaccount:phaseloop-system:phaseloop-0";
+        for (mark, by, violations) in [(Some("u"), operator, 0), (None, operator, 1), (None, "jane", 0)] {
             let mut oracles = Oracles::of(vec![Box::new(TargetIsLeftAlone)]);
-            let (before, object) = (target(1, None, "kubectl"), target(2, mark, manager));
-            let change =
-                ObjectChange { kind: ChangeKind::Modified, of: "Deployment", object: &object, before: Some(&before) };
+            let (before, object) = (target(1, None), target(2, mark));
+            let change = ObjectChange {
+                kind: ChangeKind::Modified,
+                of: "Deployment",
+                object: &object,
+                before: Some(&before),
+                by,
+            };
             oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(change));
-            assert_eq!(oracles.figures().violations_total, violations, "{mark:?} {manager}");
+            assert_eq!(oracles.figures().violations_total, violations, "{mark:?} {by}");
         }
     }
 }

@@ -64,7 +64,8 @@ mod tests {
         let mut oracles = Oracles::of(vec![Box::new(LedgerOnlyGrows)]);
         let (one, two) = (ledger(&[0]), ledger(&[0, 1]));
         let mut change = |before, object| {
-            let change = ObjectChange { kind: ChangeKind::Modified, of: "Escalation", object, before: Some(before) };
+            let change =
+                ObjectChange { kind: ChangeKind::Modified, of: "Escalation", object, before: Some(before), by: "" };
             oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(change));
             oracles.figures().violations_total
         };

@@ -142,7 +142,7 @@ mod tests {
         let safety = json!({"cooldown": "6h", "rate": {"runs": 2, "per": "24h"}});
         let escalation = json!({"metadata": {"name": "e"}, "spec": {"safety": safety}});
         let mut see = |now, of, object: &Value| {
-            oracles.see(now, Fact::Object(ObjectChange { kind: ChangeKind::Added, of, object, before: None }));
+            oracles.see(now, Fact::Object(ObjectChange { kind: ChangeKind::Added, of, object, before: None, by: "" }));
         };
         see(at(0), "Escalation", &escalation);
         for hour in hours {
@@ -173,7 +173,8 @@ mod tests {
         let canary = json!({"metadata": {"uid": "c"}, "spec": {"notAfter": at(2).to_string()}});
         let pod = json!({"metadata": {"uid": "p", "ownerReferences": [{"kind": "TuningCanary", "uid": "c"}]}});
         for (of, object) in [("TuningCanary", &canary), ("Pod", &pod)] {
-            oracles.see(at(1), Fact::Object(ObjectChange { kind: ChangeKind::Added, of, object, before: None }));
+            oracles
+                .see(at(1), Fact::Object(ObjectChange { kind: ChangeKind::Added, of, object, before: None, by: "" }));
         }
         let mut ended = |now| {
             let state = ContainerState::Ended { exit_code: 0 };

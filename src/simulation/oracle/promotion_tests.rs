@@ -9,7 +9,7 @@ fn one(invariant: impl Invariant + 'static) -> Oracles {
 
 fn see(oracles: &mut Oracles, of: &str, before: Option<&Value>, object: &Value) -> u64 {
     let kind = if before.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
-    oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(ObjectChange { kind, of, object, before }));
+    oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(ObjectChange { kind, of, object, before, by: "" }));
     oracles.figures().violations_total
 }
 

@@ -50,7 +50,8 @@ impl World {
         let Some(last) = changes.last() else { return };
         self.instants.note(last.revision, now);
         for change in &changes {
-            self.oracles.see(now, object_fact(change));
+            let by = self.server.writer_of(change.revision).unwrap_or_default();
+            self.oracles.see(now, object_fact(change, &by));
             if let Some((after, action)) = self.decisions.after(change) {
                 self.add_action(phaseloop_core::schedule::later_by(now, after), action);
             }
@@ -78,7 +79,7 @@ impl World {
     }
 }
 
-fn object_fact(change: &Change) -> Fact<'_> {
+fn object_fact<'a>(change: &'a Change, by: &'a str) -> Fact<'a> {
     let kind = match change.kind {
         ChangeKind::Added => oracle::ChangeKind::Added,
         ChangeKind::Modified => oracle::ChangeKind::Modified,
@@ -86,7 +87,7 @@ fn object_fact(change: &Change) -> Fact<'_> {
     };
     let of = change.object.value.get("kind").and_then(Value::as_str).unwrap_or_default();
     let before = change.before.as_ref().map(|before| &before.value);
-    Fact::Object(ObjectChange { kind, of, object: &change.object.value, before })
+    Fact::Object(ObjectChange { kind, of, object: &change.object.value, before, by })
 }
 
 fn container_fact<'a>(event: &ContainerEvent, record: &'a ContainerRecord) -> Fact<'a> {
