@@ -2,7 +2,7 @@
 
 use super::{Answer, gather, unmet};
 use crate::simulation::{
-    scenario::{CalendarError, ScenarioFile, prepare},
+    scenario::{CalendarError, Prepared, ScenarioFile, prepare},
     world::{Action, World, WorldFailure},
 };
 
@@ -32,8 +32,20 @@ pub enum StoryError {
 ///
 /// # Errors
 /// [`StoryError`].
-pub async fn run_story(file: &ScenarioFile, mut progress: impl FnMut(i64, i64)) -> Result<(Answer, World), StoryError> {
+pub async fn run_story(file: &ScenarioFile, progress: impl FnMut(i64, i64)) -> Result<(Answer, World), StoryError> {
     let prepared = prepare(file)?;
+    run_prepared(file, prepared, progress).await
+}
+
+/// Runs a scenario whose world is prepared, as [`run_story`] does.
+///
+/// # Errors
+/// As [`run_story`].
+pub async fn run_prepared(
+    file: &ScenarioFile,
+    prepared: Prepared,
+    mut progress: impl FnMut(i64, i64),
+) -> Result<(Answer, World), StoryError> {
     let (calendar, nights) = (prepared.calendar, file.scenario.spec.nights);
     let mut world = World::new(prepared.settings).map_err(|error| StoryError::SetUp(error.to_string()))?;
     for manifest in &file.manifests {
