@@ -72,7 +72,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// `flag=value` of the winner.
     pub(crate) fn winner(&self) -> String {
-        self.decision.winner.as_ref().map(text_of).unwrap_or_else(|| self.decision.message.clone())
+        self.decision.winner.as_ref().map_or_else(|| self.decision.message.clone(), text_of)
     }
 
     /// Everything in one line, for a test that fails.
@@ -203,7 +203,9 @@ impl Target {
             let parameters = match next_trial(plan, &seen, &limits) {
                 NextTrial::Done(_) => {
                     if let Some(edge) = edge_of(plan, &seen) {
-                        trials.iter_mut().for_each(|trial| trial.at_edge = trial.parameters == edge);
+                        for trial in &mut trials {
+                            trial.at_edge = trial.parameters == edge;
+                        }
                     }
                     return trials;
                 }

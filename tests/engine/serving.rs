@@ -226,7 +226,7 @@ fn a_cache_that_two_answers_outgrow_puts_the_later_one_back_and_both_are_answere
     assert_eq!(of_roomy.engine_view.preemptions, Some(0.0));
     let put_back: Vec<u64> = requests(&starved).iter().map(|request| request.preemptions).collect();
     assert_eq!(put_back, [0, 1], "the one that was admitted last");
-    assert_eq!(starved.served()[0].counters.cache_usage_max, 1.0);
+    assert!(starved.served()[0].counters.cache_usage_max >= 1.0, "the cache was full");
     let ends = |run: &EngineRun| requests(run).iter().map(|request| request.ended_at).collect::<Vec<_>>();
     assert!(ends(&starved)[0] < ends(&roomy)[0], "the first has the card for itself for a while");
     assert!(ends(&starved)[1] > ends(&roomy)[1]);

