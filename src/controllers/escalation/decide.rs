@@ -351,3 +351,7 @@ pub(super) fn decide_refused(
     let report = status::refused(valid, basis, &decision, &error.chain(), now);
     Some(Plan::report_only(report, Wake::after(now, RETRY_REFUSED)))
 }
+
+#[cfg(test)]
+#[path = "decide_tests/mod.rs"]
+mod tests;
