@@ -4,7 +4,7 @@ use phaseloop_core::plan::{Intent, OwnKind, OwnObject, Plan, Wake};
 use phaseloop_core::value::Uid;
 use serde_json::json;
 
-use super::world::{World, passed};
+use super::world::{World, night, passed};
 use crate::{
     api::{EscalationStatus, condition::ConditionType, escalation::status::EscalationState},
     cluster::{ClusterError, ClusterErrorKind, Effect},
@@ -41,6 +41,25 @@ fn a_canary_that_the_cluster_refuses_is_told_and_tried_again_in_a_minute() {
     assert!(world.condition(&ConditionType::Reconciling).is_some());
     world.pass(60);
     assert!(matches!(world.plan().intents.as_slice(), [Intent::CreateCanary(_), ..]));
+}
+
+#[test]
+fn a_refused_beginning_says_nothing_of_the_run_before() {
+    let mut world = World::new();
+    world.step(passed(100));
+    for _ in 0..4 {
+        world.step_on(passed(101));
+    }
+    let outcome = world.outcome().clone();
+    world.around.runs.extend((5..=7).map(night));
+    world.now = at("2026-03-07T03:21:00Z");
+    let plan = refused(&world, QUOTA).unwrap();
+    world.report(&plan.report);
+    assert_eq!((world.state(), world.reason()), (EscalationState::Armed, "ObjectRefused"));
+    assert_eq!((world.status().tuning.as_ref(), world.outcome()), (None, &outcome));
+    assert_eq!(plan.report.cycle, None);
+    let evidence: Vec<&str> = plan.report.evidence.iter().map(|run| run.name.as_str()).collect();
+    assert_eq!(evidence, ["n5", "n6", "n7"]);
 }
 
 #[test]
