@@ -299,9 +299,13 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
         Intent::RecordEvent(Notice { object: valid.identity(), severity, reason, note })
     };
     let before = valid.object.status.iter().flat_map(|status| &status.flags);
-    let was_armed: Vec<_> = before.filter(|flag| flag.state == WireFlagState::Armed).map(|flag| flag.symptom).collect();
-    let newly_armed =
-        decision.flags.iter().filter(|flag| flag.state == FlagState::Armed && !was_armed.contains(&flag.symptom));
+    let was_armed: Vec<_> =
+        before.filter(|flag| flag.state == WireFlagState::Armed).map(|flag| (flag.symptom, flag.armed_at)).collect();
+    // By when it was armed: one that expired and was armed anew while nobody looked is told again.
+    let newly_armed = decision
+        .flags
+        .iter()
+        .filter(|flag| flag.state == FlagState::Armed && !was_armed.contains(&(flag.symptom, flag.armed_at)));
     let armed = newly_armed.map(|flag| {
         let note = format!("{}: {}", flag.symptom.name(), flag.message());
         notice(NoticeSeverity::Warning, FlagReason::ThresholdReached.name(), note)

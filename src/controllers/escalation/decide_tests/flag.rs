@@ -93,6 +93,19 @@ fn only_a_symptom_newer_than_its_expiry_arms_a_flag_again() {
 }
 
 #[test]
+fn a_flag_that_was_armed_anew_while_nobody_looked_is_told() {
+    let mut world = World::new();
+    world.spec(|spec| spec["suspend"] = json!({ "reason": "holidays" }));
+    world.settle();
+    assert_eq!(world.told_reasons(), ["ThresholdReached"]);
+    // The operator was away for a day: the flag expired, and the next night armed it again.
+    live_through(&mut world, 5);
+    world.settle();
+    assert_eq!(world.flag().armed_at, Some(at("2026-03-05T03:20:00Z")));
+    assert_eq!(world.told_reasons(), ["ThresholdReached", "ThresholdReached"]);
+}
+
+#[test]
 fn a_later_symptom_does_not_lengthen_an_armed_flag() {
     let mut world = World::new();
     world.spec(|spec| {
