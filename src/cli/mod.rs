@@ -10,6 +10,7 @@ mod output;
 mod policy_file;
 mod replay;
 mod simulate;
+mod simulate_remote;
 mod text;
 
 use std::{io, process::ExitCode};

@@ -21,6 +21,9 @@ pub enum StoryError {
     /// It does not go on.
     #[error(transparent)]
     World(#[from] WorldFailure),
+    /// A real API server that carries its requests out does so no more.
+    #[error("{0}")]
+    Upstream(String),
     /// The API server refused what somebody applied.
     #[error("the API server refused {0} of the scenario's requests; the first: {1}")]
     Refused(usize, String),
@@ -44,10 +47,23 @@ pub async fn run_story(file: &ScenarioFile, progress: impl FnMut(i64, i64)) -> R
 pub async fn run_prepared(
     file: &ScenarioFile,
     prepared: Prepared,
+    progress: impl FnMut(i64, i64),
+) -> Result<(Answer, World), StoryError> {
+    let world = World::new(prepared.settings.clone()).map_err(|error| StoryError::SetUp(error.to_string()))?;
+    run_in(world, file, prepared, progress).await
+}
+
+/// Runs a scenario to its end in a world that was made of its settings, as [`run_story`] does.
+///
+/// # Errors
+/// As [`run_story`].
+pub async fn run_in(
+    mut world: World,
+    file: &ScenarioFile,
+    prepared: Prepared,
     mut progress: impl FnMut(i64, i64),
 ) -> Result<(Answer, World), StoryError> {
     let (calendar, nights) = (prepared.calendar, file.scenario.spec.nights);
-    let mut world = World::new(prepared.settings).map_err(|error| StoryError::SetUp(error.to_string()))?;
     for manifest in &file.manifests {
         let object = Box::new(manifest.object.clone());
         world.add_action(calendar.beginning(), Action::Apply { user: USER.to_owned(), object });
@@ -57,6 +73,9 @@ pub async fn run_prepared(
     }
     for night in (1 - file.scenario.spec.nights_before)..=nights {
         world.run_until(calendar.noon(night)).await?;
+        if let Some(problem) = world.server.failure() {
+            return Err(StoryError::Upstream(problem));
+        }
         progress(night, nights);
     }
     if let Some(first) = world.refused().first() {

@@ -8,7 +8,7 @@ const SUFFIX_LENGTH: usize = 5;
 const PREFIX_LENGTH_MAX: usize = 58;
 
 /// A source of uids and names.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct IdentitySource {
     state: u64,
 }

@@ -27,7 +27,7 @@ pub use settings::{OperatorTerms, WorldSettings};
 use self::run::WorldEvent;
 use super::{
     agenda::{Agenda, Place},
-    api_server::{ApiServer, Settings, StatusError},
+    api_server::{ApiServer, StatusError},
     chance::Chance,
     cluster::{Controllers, kubelet::Kubelets, node_object},
     operator::{Replica, ReplicaParts, RequestGate},
@@ -90,10 +90,16 @@ impl World {
     /// The API server's refusal of something that the settings say of the cluster.
     pub fn new(settings: WorldSettings) -> Result<Self, StatusError> {
         let clock = Arc::new(VirtualClock::new(settings.start));
+        let server = ApiServer::new(clock.clone(), settings.of_server());
+        Self::on(clock, server, settings)
+    }
+
+    /// A world at its beginning on an API server that goes by its clock and has the namespace of the target.
+    ///
+    /// # Errors
+    /// As [`World::new`].
+    pub fn on(clock: Arc<VirtualClock>, server: ApiServer, settings: WorldSettings) -> Result<Self, StatusError> {
         let seed = settings.catalog.seed;
-        let mut of_server = Settings { seed, ..Settings::default() };
-        of_server.namespaces.extend([OPERATOR_NAMESPACE.to_owned(), settings.namespace.clone()]);
-        let server = ApiServer::new(clock.clone(), of_server);
         set_up(&server, &settings)?;
         let programs = Programs::new(settings.catalog);
         let kubelets = Kubelets::new(settings.images, Box::new(programs.clone()), clock.clone());

@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::DecisionTerms;
+use super::{DecisionTerms, OPERATOR_NAMESPACE};
 use crate::simulation::{
+    api_server::Settings,
     chance::Chance,
     cluster::{NodeShape, kubelet::ImageStore},
     operator::NoticeTerms,
@@ -27,6 +28,15 @@ pub struct WorldSettings {
     pub operator: OperatorTerms,
     /// What people decide about promotions.
     pub decisions: Vec<DecisionTerms>,
+}
+
+impl WorldSettings {
+    /// How its API server is set up.
+    pub fn of_server(&self) -> Settings {
+        let mut of_server = Settings { seed: self.catalog.seed, ..Settings::default() };
+        of_server.namespaces.extend([OPERATOR_NAMESPACE.to_owned(), self.namespace.clone()]);
+        of_server
+    }
 }
 
 /// How the operator runs.
