@@ -18,6 +18,7 @@ use crate::{
     exit::Exit,
     simulation::{
         answer::{Answer, run_story},
+        crash::disturbed_story,
         scenario::{DEFAULT_SCENARIO, DEFAULT_SCENARIO_FILE, ScenarioFile, read_scenario},
         world::World,
     },
@@ -26,16 +27,22 @@ use crate::{
 
 pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     let file = scenario_of(arguments)?;
+    if arguments.crashes {
+        return super::crashes::run(arguments, &file);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let watched = io::stderr().is_terminal();
     #[allow(clippy::disallowed_methods, reason = "wallSeconds is the one figure that the machine's clock gives")]
     let began = std::time::Instant::now();
-    let told = Box::pin(run_story(&file, |night, nights| {
+    let progress = |night, nights| {
         if watched {
             let _ = write!(io::stderr(), "\rnight {night} of {nights}\x1b[K");
         }
-    }));
-    let outcome = runtime.block_on(told);
+    };
+    let outcome = match arguments.crash_at {
+        Some(point) => disturbed_story(&file, point, progress).map_err(anyhow::Error::from),
+        None => runtime.block_on(Box::pin(run_story(&file, progress))).map_err(anyhow::Error::from),
+    };
     if watched {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }

@@ -2,11 +2,13 @@
 //!
 //! **What lives here**: layout. **What must not**: words that a decision should have said itself.
 
+mod crashes;
 mod figure;
 mod judgement;
 mod replay;
 mod simulate;
 
+pub(super) use crashes::crashes_text;
 pub(super) use judgement::judgement_text;
 pub(super) use replay::replay_text;
 pub(super) use simulate::simulate_text;

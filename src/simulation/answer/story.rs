@@ -2,8 +2,8 @@
 
 use super::{Answer, gather, unmet};
 use crate::simulation::{
-    scenario::{CalendarError, ScenarioFile, prepare},
-    world::{Action, World, WorldFailure},
+    scenario::{Calendar, CalendarError, ScenarioFile, prepare},
+    world::{Action, World, WorldFailure, WorldSettings},
 };
 
 /// The user in whose name a scenario's manifests are applied.
@@ -26,15 +26,23 @@ pub enum StoryError {
     Refused(usize, String),
 }
 
-/// Runs a scenario. The answer's wall time is 0: whoever has a clock sets it.
-///
-/// `progress` is told of each night that is over.
+/// A story at its beginning: nothing of it has happened yet.
+#[derive(Debug)]
+pub struct Story {
+    /// Its world.
+    pub world: World,
+    /// Its nights.
+    pub calendar: Calendar,
+}
+
+/// Sets a scenario up. `adjust` may change the world that it asks for.
 ///
 /// # Errors
 /// [`StoryError`].
-pub async fn run_story(file: &ScenarioFile, mut progress: impl FnMut(i64, i64)) -> Result<(Answer, World), StoryError> {
-    let prepared = prepare(file)?;
-    let (calendar, nights) = (prepared.calendar, file.scenario.spec.nights);
+pub fn begin_story(file: &ScenarioFile, adjust: impl FnOnce(&mut WorldSettings)) -> Result<Story, StoryError> {
+    let mut prepared = prepare(file)?;
+    adjust(&mut prepared.settings);
+    let calendar = prepared.calendar;
     let mut world = World::new(prepared.settings).map_err(|error| StoryError::SetUp(error.to_string()))?;
     for manifest in &file.manifests {
         let object = Box::new(manifest.object.clone());
@@ -43,14 +51,42 @@ pub async fn run_story(file: &ScenarioFile, mut progress: impl FnMut(i64, i64)) 
     for (at, action) in prepared.actions {
         world.add_action(at, action);
     }
-    for night in (1 - file.scenario.spec.nights_before)..=nights {
-        world.run_until(calendar.noon(night)).await?;
-        progress(night, nights);
+    Ok(Story { world, calendar })
+}
+
+impl Story {
+    /// Lets every night happen.
+    ///
+    /// # Errors
+    /// [`StoryError`].
+    pub async fn run(&mut self, mut progress: impl FnMut(i64, i64)) -> Result<(), StoryError> {
+        let nights = self.calendar.nights;
+        for night in (1 - self.calendar.nights_before)..=nights {
+            self.world.run_until(self.calendar.noon(night)).await?;
+            progress(night, nights);
+        }
+        match self.world.refused() {
+            [] => Ok(()),
+            [first, ..] => Err(StoryError::Refused(self.world.refused().len(), first.clone())),
+        }
     }
-    if let Some(first) = world.refused().first() {
-        return Err(StoryError::Refused(world.refused().len(), first.clone()));
+
+    /// What came of it so far, and what of the scenario's expectation did not come.
+    pub fn answer(&self, file: &ScenarioFile) -> Answer {
+        let mut answer = gather(&self.world, file, &self.calendar);
+        answer.unmet = unmet(&file.scenario.spec.expect, &answer);
+        answer
     }
-    let mut answer = gather(&world, file, &calendar);
-    answer.unmet = unmet(&file.scenario.spec.expect, &answer);
-    Ok((answer, world))
+}
+
+/// Runs a scenario. The answer's wall time is 0: whoever has a clock sets it.
+///
+/// `progress` is told of each night that is over.
+///
+/// # Errors
+/// [`StoryError`].
+pub async fn run_story(file: &ScenarioFile, progress: impl FnMut(i64, i64)) -> Result<(Answer, World), StoryError> {
+    let mut story = begin_story(file, |_| {})?;
+    story.run(progress).await?;
+    Ok((story.answer(file), story.world))
 }

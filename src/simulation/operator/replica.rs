@@ -141,6 +141,11 @@ impl Replica {
         &self.name
     }
 
+    /// The user whose requests are its own.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
     /// Whether it works.
     pub const fn state(&self) -> ReplicaState {
         self.state

@@ -27,10 +27,10 @@ pub use settings::{OperatorTerms, WorldSettings};
 use self::run::WorldEvent;
 use super::{
     agenda::{Agenda, Place},
-    api_server::{ApiServer, Settings, StatusError},
+    api_server::{ApiServer, IdentityRule, Settings, StatusError},
     chance::Chance,
     cluster::{Controllers, kubelet::Kubelets, node_object},
-    operator::{Replica, ReplicaParts, RequestGate},
+    operator::{Interruption, Replica, ReplicaParts, RequestGate},
     oracle::Oracles,
     program::Programs,
     virtual_clock::VirtualClock,
@@ -91,11 +91,12 @@ impl World {
     pub fn new(settings: WorldSettings) -> Result<Self, StatusError> {
         let clock = Arc::new(VirtualClock::new(settings.start));
         let seed = settings.catalog.seed;
-        let mut of_server = Settings { seed, ..Settings::default() };
+        let identities = if settings.comparable { IdentityRule::ByName } else { IdentityRule::InOrder };
+        let mut of_server = Settings { seed, identities, ..Settings::default() };
         of_server.namespaces.extend([OPERATOR_NAMESPACE.to_owned(), settings.namespace.clone()]);
         let server = ApiServer::new(clock.clone(), of_server);
         set_up(&server, &settings)?;
-        let programs = Programs::new(settings.catalog);
+        let programs = if settings.comparable { Programs::comparable } else { Programs::new }(settings.catalog);
         let kubelets = Kubelets::new(settings.images, Box::new(programs.clone()), clock.clone());
         server.set_log_source(kubelets.log_source());
         let gate = Arc::new(RequestGate::new(clock.clone(), Chance::of(seed, "requests")));
@@ -144,6 +145,16 @@ impl World {
         let place = self.actions.len();
         self.actions.push(action);
         self.agenda.add(at.max(self.clock.now()), WorldEvent::Act(place));
+    }
+
+    /// Lets something befall whichever replica sends this write, counted from 0 over all replicas.
+    pub fn interrupt_at_write(&self, write: u64, interruption: Interruption) {
+        self.gate.interrupt_at_write(write, interruption);
+    }
+
+    /// The writes that the replicas of the operator have sent, in order.
+    pub fn operator_writes(&self) -> Vec<String> {
+        self.gate.writes()
     }
 
     /// The cluster's own controllers.

@@ -27,6 +27,9 @@ pub struct WorldSettings {
     pub operator: OperatorTerms,
     /// What people decide about promotions.
     pub decisions: Vec<DecisionTerms>,
+    /// Whether uids, generated names and the chance of engines follow from what they are of, and not from when and after
+    /// what else: histories that differ in one point, as by the death of an operator, can be compared then.
+    pub comparable: bool,
 }
 
 /// How the operator runs.
