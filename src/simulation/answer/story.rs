@@ -1,6 +1,7 @@
 //! Running a scenario to its end.
 
 use super::{Answer, gather, unmet};
+use crate::cluster::Clock as _;
 use crate::simulation::{
     scenario::{Calendar, CalendarError, ScenarioFile, prepare},
     world::{Action, World, WorldFailure, WorldSettings},
@@ -55,20 +56,46 @@ pub fn begin_story(file: &ScenarioFile, adjust: impl FnOnce(&mut WorldSettings))
 }
 
 impl Story {
-    /// Lets every night happen.
+    /// The nights that have not happened yet.
+    pub fn nights_left(&self) -> std::ops::RangeInclusive<i64> {
+        let first = (1 - self.calendar.nights_before).max(self.calendar.night_of(self.world.clock.now()) + 1);
+        first..=self.calendar.nights
+    }
+
+    /// Lets one night happen.
+    ///
+    /// # Errors
+    /// [`StoryError`].
+    pub async fn run_night(&mut self, night: i64) -> Result<(), StoryError> {
+        Ok(self.world.run_until(self.calendar.noon(night)).await?)
+    }
+
+    /// Lets every night happen that has not happened yet.
     ///
     /// # Errors
     /// [`StoryError`].
     pub async fn run(&mut self, mut progress: impl FnMut(i64, i64)) -> Result<(), StoryError> {
-        let nights = self.calendar.nights;
-        for night in (1 - self.calendar.nights_before)..=nights {
-            self.world.run_until(self.calendar.noon(night)).await?;
-            progress(night, nights);
+        for night in self.nights_left() {
+            self.run_night(night).await?;
+            progress(night, self.calendar.nights);
         }
+        self.accepted()
+    }
+
+    /// Whether the API server accepted all that somebody applied.
+    ///
+    /// # Errors
+    /// [`StoryError::Refused`].
+    pub fn accepted(&self) -> Result<(), StoryError> {
         match self.world.refused() {
             [] => Ok(()),
             [first, ..] => Err(StoryError::Refused(self.world.refused().len(), first.clone())),
         }
+    }
+
+    /// The same story, to go on with in another way; `None` while the operator is in the middle of something.
+    pub fn fork(&self) -> Option<Self> {
+        Some(Self { world: self.world.fork()?, calendar: self.calendar.clone() })
     }
 
     /// What came of it so far, and what of the scenario's expectation did not come.

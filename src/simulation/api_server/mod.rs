@@ -24,6 +24,7 @@ mod definition;
 mod direct;
 mod discovery;
 mod field_error;
+mod fork;
 mod garbage;
 mod history;
 mod identity;

@@ -79,7 +79,7 @@ impl Comparison {
     }
 
     fn texts(&mut self, place: &str, wanted: &str, came: &str) {
-        if wanted == came {
+        if wanted == came || (is_hold(place) && is_rounded(wanted, came)) {
             return;
         }
         let ((text, instants), (other, others)) = (take_instants(wanted), take_instants(came));
@@ -137,6 +137,22 @@ impl Comparison {
         };
         self.differences.push(Difference { place: place.to_owned(), wanted: shown(wanted), came: shown(came) });
     }
+}
+
+/// Whether a field says how long a GPU was held.
+fn is_hold(place: &str) -> bool {
+    place.ends_with("/used/hold") || place.ends_with("/status/summary/used")
+}
+
+/// Whether two texts are the same but for a second of the duration at their end. The kubelet tells starts and ends in whole
+/// seconds: a pod that starts at another fraction of a second holds one more or one less.
+fn is_rounded(wanted: &str, came: &str) -> bool {
+    let split = |text: &str| {
+        let (before, hold) = text.rsplit_once('/').unwrap_or(("", text));
+        Some((before.to_owned(), phaseloop_core::value::parse_duration(hold).ok()?))
+    };
+    let (Some((wanted, hold)), Some((came, other))) = (split(wanted), split(came)) else { return false };
+    wanted == came && (hold - other).abs() <= SignedDuration::from_secs(1)
 }
 
 #[cfg(test)]

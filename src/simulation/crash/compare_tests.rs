@@ -30,6 +30,16 @@ fn an_instant_may_be_late_by_what_a_death_takes_and_not_by_more() {
 }
 
 #[test]
+fn a_held_gpu_may_round_to_a_second_more_and_nothing_else_may() {
+    let used = |hold: &str| json!({ "used": { "hold": hold, "measure": "4s" }, "status": { "summary": { "used": format!("4s/{hold}") } } });
+    assert_eq!(places(&used("54s"), &used("55s")), [] as [&str; 0]);
+    assert_eq!(places(&used("59s"), &used("1m")), [] as [&str; 0]);
+    assert_eq!(places(&used("54s"), &used("56s")), ["x/status/summary/used", "x/used/hold"]);
+    let measured = |measure: &str| json!({ "used": { "measure": measure } });
+    assert_eq!(places(&measured("4s"), &measured("5s")), ["x/used/measure"]);
+}
+
+#[test]
 fn an_object_that_only_one_history_left_differs() {
     let (one, none) = (outcome(&[("object pods chat/a", json!(1))]), outcome(&[]));
     assert_eq!(compare(&one, &none).differences.len(), 1);

@@ -16,7 +16,7 @@ mod time;
 mod unsaid;
 
 pub use compare::{Comparison, Difference, compare};
-pub use history::{History, HistoryError, disturbed, disturbed_story, undisturbed};
+pub use history::{Histories, History, HistoryError, disturbed_from_the_beginning, disturbed_story};
 pub use outcome::{Outcome, outcome_of};
 pub use point::{Disturbance, NoPoint, Point, points};
 pub use survey::{CrashReport, Finding, SurveyTerms, survey};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use phaseloop_core::plan::label::LABEL_ROLE;
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 use crate::simulation::{api_server::Verb, world::World};
 
 /// Events: news for people, told on a best effort.
-const EVENTS: &str = "events.events.k8s.io";
+const EVENTS: &str = "events";
 /// Objects whose fields a promotion changes.
 const TARGETS: [&str; 3] = ["deployments.apps", "statefulsets.apps", "configmaps"];
 
@@ -89,11 +90,14 @@ fn add_changed_targets(world: &World, parts: &mut BTreeMap<String, Value>) {
     parts.extend(changed.into_iter().map(|(place, values)| (place, values.into())));
 }
 
-/// What really ran in the pods of the operator: each container's runs, with how long each ran and its exit code.
+/// What really ran: each container's runs with their exit codes; of a test also how long each ran. How long a pod of
+/// production runs depends on when the next rollout replaces it.
 fn add_runs(world: &World, parts: &mut BTreeMap<String, Value>) {
     let mut runs: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for record in world.controllers().kubelets.log().records() {
-        let seconds = record.ended_at.map(|ended| ended.duration_since(record.started_at).as_secs_f64());
+        let is_test = record.labels.contains_key(LABEL_ROLE);
+        let ended_at = record.ended_at.filter(|_| is_test);
+        let seconds = ended_at.map(|ended| ended.duration_since(record.started_at).as_secs_f64());
         let place = format!("ran {}/{} {}", record.namespace, record.pod, record.container);
         runs.entry(place).or_default().push(json!({ "seconds": seconds, "exitCode": record.exit_code }));
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     compare::{Difference, compare},
-    history::{History, HistoryError, disturbed, undisturbed},
+    history::{Histories, HistoryError},
     point::{Disturbance, Point, points},
 };
 use crate::{
@@ -84,18 +84,6 @@ pub struct CrashReport {
     pub wall_seconds: f64,
 }
 
-/// The undisturbed histories.
-struct Bases {
-    one: History,
-    two: History,
-}
-
-impl Bases {
-    const fn of(&self, disturbance: Disturbance) -> &History {
-        if disturbance.replicas() > 1 { &self.two } else { &self.one }
-    }
-}
-
 /// What came of one point.
 struct Trial {
     point: Point,
@@ -117,31 +105,19 @@ pub fn survey(
     terms: SurveyTerms,
     mut progress: impl FnMut(usize, usize, usize),
 ) -> Result<CrashReport, HistoryError> {
-    let bases = Bases { one: undisturbed(file, 1)?, two: undisturbed(file, 2)? };
-    let points = points(bases.one.writes.len(), bases.two.writes.len(), terms.stride);
-    let mut report = CrashReport {
-        scenario: file.name().to_owned(),
-        seed: file.scenario.spec.seed,
-        writes: bases.one.writes.len(),
-        writes_of_two: bases.two.writes.len(),
-        stride: terms.stride,
-        histories: BTreeMap::new(),
-        differ: 0,
-        violations: bases.one.invariants.violations_total + bases.two.invariants.violations_total,
-        evaluated: BTreeMap::new(),
-        earliest: Duration(SignedDuration::ZERO),
-        latest: Duration(SignedDuration::ZERO),
-        findings: Vec::new(),
-        wall_seconds: 0.0,
-    };
+    let histories = Histories::new(file)?;
+    let writes = |disturbance| histories.undisturbed(disturbance).writes.len();
+    let (of_one, of_two) = (writes(Disturbance::KilledBefore), writes(Disturbance::Takeover));
+    let points = points(of_one, of_two, terms.stride);
+    let mut report = CrashReport::new(file, terms, &histories);
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
     thread::scope(|scope| -> Result<(), HistoryError> {
         for _ in 0..terms.threads.max(1) {
-            let (send, next, points, bases) = (send.clone(), &next, &points, &bases);
+            let (send, next, points, histories) = (send.clone(), &next, &points, &histories);
             let work = move || {
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if send.send(trial(file, bases, *point)).is_err() {
+                    if send.send(trial(histories, *point)).is_err() {
                         return;
                     }
                 }
@@ -159,8 +135,8 @@ pub fn survey(
     Ok(report)
 }
 
-fn trial(file: &ScenarioFile, bases: &Bases, point: Point) -> Trial {
-    let base = bases.of(point.disturbance);
+fn trial(histories: &Histories<'_>, point: Point) -> Trial {
+    let base = histories.undisturbed(point.disturbance);
     let index = usize::try_from(point.write.saturating_sub(1)).unwrap_or(usize::MAX);
     let mut finding = Finding {
         point: point.to_string(),
@@ -178,7 +154,7 @@ fn trial(file: &ScenarioFile, bases: &Bases, point: Point) -> Trial {
         earliest: SignedDuration::ZERO,
         latest: SignedDuration::ZERO,
     };
-    match disturbed(file, point) {
+    match histories.disturbed(point) {
         Ok(history) => {
             let compared = compare(&base.outcome, &history.outcome);
             (trial.earliest, trial.latest) = (compared.earliest, compared.latest);
@@ -199,6 +175,27 @@ fn trial(file: &ScenarioFile, bases: &Bases, point: Point) -> Trial {
 }
 
 impl CrashReport {
+    /// A report before the first history.
+    fn new(file: &ScenarioFile, terms: SurveyTerms, histories: &Histories<'_>) -> Self {
+        let base = |disturbance| histories.undisturbed(disturbance);
+        let (one, two) = (base(Disturbance::KilledBefore), base(Disturbance::Takeover));
+        Self {
+            scenario: file.name().to_owned(),
+            seed: file.scenario.spec.seed,
+            writes: one.writes.len(),
+            writes_of_two: two.writes.len(),
+            stride: terms.stride,
+            histories: BTreeMap::new(),
+            differ: 0,
+            violations: one.invariants.violations_total + two.invariants.violations_total,
+            evaluated: BTreeMap::new(),
+            earliest: Duration(SignedDuration::ZERO),
+            latest: Duration(SignedDuration::ZERO),
+            findings: Vec::new(),
+            wall_seconds: 0.0,
+        }
+    }
+
     fn add(&mut self, trial: Trial) {
         *self.histories.entry(trial.point.disturbance).or_default() += 1;
         self.violations += trial.violations;

@@ -13,6 +13,7 @@ pub(super) const UNSAID: &[(&str, &str)] = &[
     ("/status/history/head", "a hash over instants; the records are compared, and an oracle follows the chain"),
     ("/status/history/records/*/hash", "the same"),
     ("/status/history/records/*/previousHash", "the same"),
+    ("/status/ledger/nights/*/used/hold", "the sum over the night's attempts, which are compared one by one"),
     ("/status/attempt/targetResourceVersion", "counts the writes of the whole cluster"),
 ];
 

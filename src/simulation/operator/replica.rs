@@ -22,7 +22,8 @@ use super::{
 use crate::{
     cluster::{CallTimeouts, Clock, Cluster, execute::AuditExport},
     controllers::{
-        Backoff, Context, ObjectKey, OperatorSettings, ReconcileError, Woken, wake::ChangedObject, woken_by,
+        Backoff, Context, Leadership as _, ObjectKey, OperatorSettings, ReconcileError, Woken, wake::ChangedObject,
+        woken_by,
     },
     simulation::{
         api_server::{ApiServer, Change, ChangeKind},
@@ -134,6 +135,30 @@ impl Replica {
         };
         replica.relist();
         replica
+    }
+
+    /// A replica that goes on from where this one stands, in another world; `None` while it is in the middle of a look,
+    /// which nobody can do twice.
+    pub fn fork(&self, parts: ReplicaParts) -> Option<Self> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let leadership = LeadershipSwitch::new(self.leadership.is_leader());
+        Some(Self {
+            name: self.name.clone(),
+            user: self.user.clone(),
+            context: context_of(&parts, &self.user, &leadership),
+            parts,
+            leadership,
+            notices: self.notices.clone(),
+            queue: self.queue.clone(),
+            backoff: self.backoff.clone(),
+            known: self.known.clone(),
+            cursor: self.cursor,
+            relist_at: self.relist_at,
+            in_flight: None,
+            state: self.state,
+        })
     }
 
     /// Its name.

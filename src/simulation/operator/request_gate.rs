@@ -83,6 +83,19 @@ impl RequestGate {
         Self { clock, state: Mutex::new(state) }
     }
 
+    /// A gate that goes on from where this one stands, by another clock. Nothing waits at it.
+    pub fn fork(&self, clock: Arc<dyn Clock>) -> Self {
+        let state = self.with(|state| GateState {
+            waiting: state.waiting.keys().map(|user| (user.clone(), VecDeque::new())).collect(),
+            holds_replies: state.holds_replies,
+            faults: state.faults.clone(),
+            chance: state.chance.clone(),
+            troubled: state.troubled,
+            interrupter: state.interrupter.clone(),
+        });
+        Self { clock, state: Mutex::new(state) }
+    }
+
     /// Holds the requests of this user from here on.
     pub fn admit(&self, user: &str) {
         self.with(|state| drop(state.waiting.insert(user.to_owned(), VecDeque::new())));

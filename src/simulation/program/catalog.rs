@@ -106,6 +106,13 @@ impl Programs {
         Self { chance_by_uid: true, ..Self::new(catalog) }
     }
 
+    /// Programs by a catalog of their own that says the same.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { catalog: Arc::new(Mutex::new(catalog)), chance_by_uid: self.chance_by_uid }
+    }
+
     /// Changes the catalog: it holds for containers that start from then on.
     pub fn change(&self, change: impl FnOnce(&mut Catalog)) {
         change(&mut self.catalog.lock().unwrap_or_else(PoisonError::into_inner));

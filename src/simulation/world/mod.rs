@@ -8,6 +8,7 @@
 mod act;
 mod decider;
 mod export;
+mod fork;
 mod observe;
 mod run;
 mod settings;
@@ -61,6 +62,7 @@ pub struct World {
     /// When each revision was made.
     pub instants: Instants,
     gate: Arc<RequestGate>,
+    operator: Arc<OperatorSettings>,
     controllers: Controllers,
     replicas: Vec<Replica>,
     lease_holder: Option<usize>,
@@ -75,7 +77,7 @@ pub struct World {
 }
 
 /// What the agenda holds already.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Planned {
     cluster: Option<Place>,
     looks: Vec<Option<Place>>,
@@ -102,12 +104,13 @@ impl World {
         let gate = Arc::new(RequestGate::new(clock.clone(), Chance::of(seed, "requests")));
         server.set_interceptor(Some(gate.clone()));
         let export = Arc::new(MemoryExport::default());
+        let operator = Arc::new(OperatorSettings { image: settings.operator.image.clone() });
         let parts = ReplicaParts {
             server: server.clone(),
             gate: gate.clone(),
             clock: clock.clone(),
             export: export.clone(),
-            settings: Arc::new(OperatorSettings { image: settings.operator.image.clone() }),
+            settings: operator.clone(),
         };
         let replicas: Vec<Replica> = (0..settings.operator.replicas)
             .map(|index| {
@@ -127,6 +130,7 @@ impl World {
             export,
             instants: Instants::default(),
             gate,
+            operator,
             controllers: Controllers::new(kubelets),
             replicas,
             lease_holder: Some(0),
