@@ -9,7 +9,7 @@ use phaseloop_core::{
         name::canary_name,
         record::{BudgetShare, CanaryRole, NewCanary, Notice, NoticeSeverity},
     },
-    policy::{FlagReason, FlagState, GateReason, StartPermit, StartReason, bound::WAKE_MAX},
+    policy::{FlagReason, FlagState, GateReason, StartPermit, StartReason, SymptomCount},
     tuning::{Candidate, NextTrial, SearchLimits, next_trial},
 };
 
@@ -64,7 +64,7 @@ pub(super) fn decide(valid: &ValidEscalation, now: Timestamp) -> EscalationPlan 
     match &valid.standing {
         // What mends it is a change of another object, which wakes this one; the look in between costs little.
         Standing::Stalled { reason, message } => {
-            Plan::report_only(status::stalled(valid, reason, message), Wake::after(now, WAKE_MAX))
+            Plan::report_only(status::stalled(valid, reason, message), Wake::poll())
         }
         Standing::Working(basis) => working(valid, basis, now),
     }
@@ -321,17 +321,18 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
     armed.chain(stepped).collect()
 }
 
-/// When time alone changes something: the next expiry, opening or closing.
+/// When time alone changes something: the next expiry, opening or closing, or the next run that no longer counts.
 fn wake(basis: &Basis, decision: &CycleDecision, step: &TuningStep, now: Timestamp) -> Wake {
     if matches!(step, TuningStep::Ended(_)) {
         return Wake::At(now);
     }
     let flags = decision.flags.iter().filter(|flag| flag.state == FlagState::Armed).filter_map(|flag| flag.expires_at);
-    let gates = decision.gates.gates.iter().filter_map(|gate| gate.opens_at);
+    let gates = decision.gates.gates.iter().flat_map(|gate| [gate.opens_at, gate.changes_at]).flatten();
+    let counts = decision.counts.iter().filter_map(SymptomCount::changes_at);
     let windows = basis.policy.safety.windows.closes_at(now);
     let suspended = basis.suspension.as_ref().and_then(|suspension| suspension.until);
-    let next = flags.chain(gates).chain(windows).chain(suspended).filter(|instant| *instant > now).min();
-    next.map_or_else(|| Wake::after(now, WAKE_MAX), Wake::At)
+    let next = flags.chain(gates).chain(counts).chain(windows).chain(suspended).filter(|instant| *instant > now).min();
+    next.map_or_else(Wake::poll, Wake::At)
 }
 
 /// What follows where the cluster refuses a canary or a promotion: it is told, and tried again. A name that is taken means

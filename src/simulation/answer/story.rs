@@ -3,8 +3,8 @@
 use super::{Answer, gather, unmet};
 use crate::cluster::Clock as _;
 use crate::simulation::{
-    scenario::{Calendar, CalendarError, ScenarioFile, prepare},
-    world::{Action, World, WorldFailure, WorldSettings},
+    scenario::{Calendar, CalendarError, Prepared, ScenarioFile, prepare},
+    world::{Action, World, WorldFailure},
 };
 
 /// The user in whose name a scenario's manifests are applied.
@@ -36,13 +36,11 @@ pub struct Story {
     pub calendar: Calendar,
 }
 
-/// Sets a scenario up. `adjust` may change the world that it asks for.
+/// Sets the prepared world of a scenario up.
 ///
 /// # Errors
 /// [`StoryError`].
-pub fn begin_story(file: &ScenarioFile, adjust: impl FnOnce(&mut WorldSettings)) -> Result<Story, StoryError> {
-    let mut prepared = prepare(file)?;
-    adjust(&mut prepared.settings);
+pub fn begin_story(file: &ScenarioFile, prepared: Prepared) -> Result<Story, StoryError> {
     let calendar = prepared.calendar;
     let mut world = World::new(prepared.settings).map_err(|error| StoryError::SetUp(error.to_string()))?;
     for manifest in &file.manifests {
@@ -113,7 +111,19 @@ impl Story {
 /// # Errors
 /// [`StoryError`].
 pub async fn run_story(file: &ScenarioFile, progress: impl FnMut(i64, i64)) -> Result<(Answer, World), StoryError> {
-    let mut story = begin_story(file, |_| {})?;
+    run_prepared(file, prepare(file)?, progress).await
+}
+
+/// Runs a scenario whose world is prepared, as [`run_story`] does.
+///
+/// # Errors
+/// As [`run_story`].
+pub async fn run_prepared(
+    file: &ScenarioFile,
+    prepared: Prepared,
+    progress: impl FnMut(i64, i64),
+) -> Result<(Answer, World), StoryError> {
+    let mut story = begin_story(file, prepared)?;
     story.run(progress).await?;
     Ok((story.answer(file), story.world))
 }

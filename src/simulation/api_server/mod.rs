@@ -186,6 +186,12 @@ impl ApiServer {
         self.with_state(|state| state.store.revision())
     }
 
+    /// The revision of the last change of anything in a namespace, or of anything that is in none. What is read there
+    /// stays the same as long as this does.
+    pub fn revision_of(&self, namespace: &str) -> u64 {
+        self.with_state(|state| state.store.revision_of(namespace))
+    }
+
     /// Every change after a revision, in order.
     pub fn changes_after(&self, revision: u64) -> Vec<Change> {
         self.with_state(|state| state.store.history.after(revision).cloned().collect())

@@ -14,7 +14,7 @@ use super::{
 use crate::simulation::{
     answer::{Answer, Story, StoryError, begin_story},
     oracle::InvariantFigures,
-    scenario::ScenarioFile,
+    scenario::{ScenarioFile, prepare},
     world::World,
 };
 
@@ -162,10 +162,10 @@ fn executor() -> io::Result<Runtime> {
 }
 
 fn begin(file: &ScenarioFile, replicas: usize) -> Result<Story, StoryError> {
-    begin_story(file, |settings| {
-        settings.comparable = true;
-        settings.operator.replicas = settings.operator.replicas.max(replicas);
-    })
+    let mut prepared = prepare(file)?;
+    prepared.settings.comparable = true;
+    prepared.settings.operator.replicas = prepared.settings.operator.replicas.max(replicas);
+    begin_story(file, prepared)
 }
 
 async fn finish(story: &mut Story, point: Option<Point>, progress: impl FnMut(i64, i64)) -> Result<(), StoryError> {

@@ -5,6 +5,7 @@
 //!
 //! **What must not**: what a look decides (`controllers`), and what happens around the operator (`simulation::cluster`).
 
+mod idle;
 mod interruption;
 mod leadership;
 mod look;

@@ -67,6 +67,11 @@ impl WorkQueue {
         Some(item)
     }
 
+    /// Whether an object waits.
+    pub fn contains(&self, item: &WorkItem) -> bool {
+        self.places.contains_key(item)
+    }
+
     /// How many objects wait.
     pub fn len(&self) -> usize {
         self.places.len()

@@ -115,7 +115,13 @@ impl World {
         let replicas: Vec<Replica> = (0..settings.operator.replicas)
             .map(|index| {
                 let notices = settings.operator.notices(seed, index);
-                Replica::start(&format!("phaseloop-{index}"), parts.clone(), index == 0, notices)
+                Replica::start(
+                    &format!("phaseloop-{index}"),
+                    parts.clone(),
+                    index == 0,
+                    notices,
+                    settings.operator.skips_idle_looks,
+                )
             })
             .collect();
         let agenda =

@@ -43,6 +43,8 @@ pub struct OperatorTerms {
     pub notice_delay_max: SignedDuration,
     /// How many of a hundred notices are lost.
     pub notices_lost_percent: u64,
+    /// Whether looks are left out that would read what the last one read before anything is due.
+    pub skips_idle_looks: bool,
     /// Whether what happens at one instant happens in an order that the seed decides.
     pub draws_lots: bool,
 }
@@ -54,6 +56,7 @@ impl Default for OperatorTerms {
             image: "ghcr.io/phaseloop/phaseloop:0.1.0".to_owned(),
             notice_delay_max: SignedDuration::ZERO,
             notices_lost_percent: 0,
+            skips_idle_looks: true,
             draws_lots: false,
         }
     }
