@@ -15,7 +15,7 @@ use super::{
 pub(super) type Collection = BTreeMap<String, BTreeMap<String, Arc<ObjectVersion>>>;
 
 /// All objects.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Store {
     collections: BTreeMap<Arc<str>, Collection>,
     revision: u64,

@@ -22,7 +22,7 @@ pub(super) struct Rest {
 }
 
 /// The objects that rest.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Rests(BTreeMap<WorkItem, Rest>);
 
 impl Rests {

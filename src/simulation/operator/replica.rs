@@ -23,7 +23,8 @@ use super::{
 use crate::{
     cluster::{CallTimeouts, Clock, Cluster, execute::AuditExport},
     controllers::{
-        Backoff, Context, ObjectKey, OperatorSettings, ReconcileError, Woken, wake::ChangedObject, woken_by,
+        Backoff, Context, Leadership as _, ObjectKey, OperatorSettings, ReconcileError, Woken, wake::ChangedObject,
+        woken_by,
     },
     simulation::{
         api_server::{ApiServer, Change, ChangeKind},
@@ -142,9 +143,39 @@ impl Replica {
         replica
     }
 
+    /// A replica that goes on from where this one stands, in another world; `None` while it is in the middle of a look,
+    /// which nobody can do twice.
+    pub fn fork(&self, parts: ReplicaParts) -> Option<Self> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let leadership = LeadershipSwitch::new(self.leadership.is_leader());
+        Some(Self {
+            name: self.name.clone(),
+            user: self.user.clone(),
+            context: context_of(&parts, &self.user, &leadership),
+            parts,
+            leadership,
+            notices: self.notices.clone(),
+            queue: self.queue.clone(),
+            backoff: self.backoff.clone(),
+            known: self.known.clone(),
+            cursor: self.cursor,
+            rests: self.rests.clone(),
+            relist_at: self.relist_at,
+            in_flight: None,
+            state: self.state,
+        })
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The user whose requests are its own.
+    pub fn user(&self) -> &str {
+        &self.user
     }
 
     /// Whether it works.
