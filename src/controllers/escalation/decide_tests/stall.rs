@@ -86,7 +86,7 @@ fn what_can_not_be_decided_is_stalled_with_its_reason_and_does_nothing() {
         change(&mut world);
         let plan = world.plan();
         assert_eq!((plan.remember.as_ref(), plan.intents.as_slice()), (None, &[][..]), "{reason}");
-        assert_eq!(plan.wake, Wake::At(at("2026-03-04T03:26:00Z")), "{reason}: what mends it may lie elsewhere");
+        assert_eq!(plan.wake, Wake::poll(), "{reason}: what mends it may lie elsewhere");
         world.settle();
         let (status, told, message) = world.ready();
         assert_eq!((status, told), (ConditionStatus::False, reason), "{message}");

@@ -39,8 +39,8 @@ fn it_waits_for_a_person_and_says_what_to_set() {
     assert_eq!((world.status().approval_guarded, world.written.len()), (Some(true), 0));
     assert_eq!(world.condition(&ConditionType::Ready), Some((ConditionStatus::False, "AwaitingApproval")));
     assert_eq!(world.condition(&ConditionType::Stalled), None, "it is a matter of course");
-    // It is a person's decision that wakes it; the next look in between is the driver's.
-    assert_eq!(plan.wake, Wake::At(at("2026-03-04T03:32:00Z")));
+    // It is a person's decision that wakes it; time alone only ends it.
+    assert_eq!(plan.wake, Wake::At(at("2026-03-06T08:56:00Z")));
     assert_eq!(world.told, [("Normal".to_owned(), "AwaitingApproval".to_owned(), world.message().to_owned())]);
     world.settle();
     assert_eq!(world.told.len(), 1, "told once");
