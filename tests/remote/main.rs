@@ -77,11 +77,23 @@ fn a_story_on_a_real_api_server_is_that_in_memory_write_by_write() {
     std::io::stderr().write_all(said.as_bytes()).unwrap();
 
     refuses(&with(&["--install"]), &["an earlier run", "namespace chat", "node gpu-a", "remedy: --replace"]);
-    let short = with(&["--install", "--replace", "--nights", "1"]);
-    assert!(text(&short.stdout).contains("wallSeconds"), "{}", text(&short.stderr));
+    let short = one_night();
+    let replaced = simulate(&[&short, "--nights", "1", "--kubeconfig", kubeconfig, "--install", "--replace"]);
+    assert!(text(&replaced.stdout).contains("night 1"), "{}", text(&replaced.stderr));
     // It has removed what it made, its definitions as well.
     refuses(&with(&[]), &["the definition phaseschedules.phaseloop.dev is missing", "remedy:", "--install"]);
     refuse_who_may_not(kubeconfig);
+}
+
+/// The scenario without the nights before the first, as a file.
+fn one_night() -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(SCENARIO)).unwrap();
+    let begin = text.find("  expect:").unwrap();
+    let end = text.find("\n---").unwrap();
+    let short = format!("{}{}", &text[..begin], &text[end..]).replace("nightsBefore: 5", "nightsBefore: 0");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-night.yaml");
+    fs::write(&file, short).unwrap();
+    file.to_str().unwrap().to_owned()
 }
 
 /// Nobody is let in who may not do everything, and nobody whom the API server does not know.
