@@ -4,6 +4,8 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::simulation::crash::Point;
+
 use crate::exit::Exit;
 
 /// Keeps vLLM inference healthy: finds a regression, counts it until it is a pattern, tunes in isolation, promotes, validates.
@@ -51,6 +53,16 @@ pub struct SimulateArguments {
     /// Tell this many nights instead of the scenario's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=400))]
     pub nights: Option<u16>,
+    /// Kill the operator before and after each of its writes, lose each answer, pause it at each write while another
+    /// replica takes over: one history each; say which of them ended otherwise
+    #[arg(long, conflicts_with_all = ["events", "state", "crash_at", "kubeconfig"])]
+    pub crashes: bool,
+    /// With --crashes: only every N-th write
+    #[arg(long, value_name = "N", requires = "crashes", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub every: u32,
+    /// Tell the history of one of those, as in 212:killed-before, killed-after, reply-lost or takeover
+    #[arg(long, value_name = "WRITE:WHAT", conflicts_with = "kubeconfig")]
+    pub crash_at: Option<Point>,
     /// Print every write that the API server was asked for
     #[arg(long)]
     pub events: bool,
@@ -164,9 +176,14 @@ Examples:
   phaseloop simulate scenarios/four-nights.yaml --output json | jq '.promotions'
   phaseloop simulate --state objects.yaml --events
   phaseloop simulate --kubeconfig test.kubeconfig --install
+  phaseloop simulate --crashes --every 10
+  phaseloop simulate --crash-at 212:killed-before --events
 
-Exit codes: 0 it ran, and came as expected; 1 it did not come as expected, or an invariant was violated; 3 error; 64 wrong
-usage.";
+With --crashes and --crash-at uids, names and chance follow from what they are of, so that two histories can be compared:
+the story differs in its figures from the one that is told without.
+
+Exit codes: 0 it ran, and came as expected; 1 it did not come as expected, a history ended otherwise, or an invariant was
+violated; 3 error; 64 wrong usage.";
 
 const REPLAY_HELP: &str = "\
 What a folder may hold, by name; NIGHT is any stem, and one night may have several files:

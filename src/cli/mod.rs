@@ -5,6 +5,7 @@
 //! **What must not**: decisions, and knowledge of the formats that are read.
 
 mod analyze;
+mod crashes;
 mod crds;
 mod output;
 mod policy_file;

@@ -19,6 +19,7 @@ use crate::{
     exit::Exit,
     simulation::{
         answer::{Answer, run_story},
+        crash::disturbed_story,
         scenario::{DEFAULT_SCENARIO, DEFAULT_SCENARIO_FILE, ScenarioFile, read_scenario},
         world::World,
     },
@@ -27,17 +28,23 @@ use crate::{
 
 pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     let file = scenario_of(arguments)?;
+    if arguments.crashes {
+        return super::crashes::run(arguments, &file);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     #[allow(clippy::disallowed_methods, reason = "wallSeconds is the one figure that the machine's clock gives")]
     let began = std::time::Instant::now();
-    let (answer, world) = match &arguments.kubeconfig {
-        None => {
-            let outcome =
-                runtime.block_on(Box::pin(run_story(&file, |night, nights| progress(&night_of(night, nights)))));
+    let told = |night, nights| progress(&night_of(night, nights));
+    let (answer, world) = match (&arguments.kubeconfig, arguments.crash_at) {
+        (Some(kubeconfig), _) => simulate_remote::run(&runtime, &file, kubeconfig, arguments)?,
+        (None, point) => {
+            let outcome = match point {
+                Some(point) => disturbed_story(&file, point, told).map_err(anyhow::Error::from),
+                None => runtime.block_on(Box::pin(run_story(&file, told))).map_err(anyhow::Error::from),
+            };
             progress("");
             outcome?
         }
-        Some(kubeconfig) => simulate_remote::run(&runtime, &file, kubeconfig, arguments)?,
     };
     let answer = Answer { wall_seconds: began.elapsed().as_secs_f64(), ..answer };
     if arguments.events {

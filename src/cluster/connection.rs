@@ -1,8 +1,8 @@
 //! The connection: a client, how long a call may take, and the one function through which every call goes.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use super::{ClusterError, ClusterErrorKind};
+use super::{ClusterError, ClusterErrorKind, parsed::ParsedObjects};
 
 /// How long calls may take. The client's own retries are off everywhere (a silent one can outlive every deadline of
 /// ours), so a call that is not answered in time has failed, and its outcome is looked up, not assumed.
@@ -27,12 +27,13 @@ impl Default for CallTimeouts {
 pub struct Cluster {
     pub(super) client: kube::Client,
     pub(super) timeouts: CallTimeouts,
+    pub(super) parsed: Arc<ParsedObjects>,
 }
 
 impl Cluster {
     /// Takes over a client. Its configuration must have `default_retry` off.
-    pub const fn new(client: kube::Client, timeouts: CallTimeouts) -> Self {
-        Self { client, timeouts }
+    pub fn new(client: kube::Client, timeouts: CallTimeouts) -> Self {
+        Self { client, timeouts, parsed: Arc::default() }
     }
 
     /// Waits for one call, at most its time.

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod effect;
 pub mod error;
 pub mod execute;
+mod parsed;
 pub mod read;
 pub mod status;
 

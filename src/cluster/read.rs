@@ -1,15 +1,16 @@
 //! Reading, live: no decision rests on a cache.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::{
-    Api, Resource, ResourceExt,
-    api::{ListParams, ObjectList, Patch, PatchParams},
-    core::{ApiResource, DynamicObject, NamespaceResourceScope},
+    Api, Resource,
+    api::{GetParams, ListParams, Patch, PatchParams},
+    core::{NamespaceResourceScope, Request, request::Error as RequestError},
 };
 use phaseloop_core::plan::label::FIELD_MANAGER;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, value::RawValue};
 
 use super::{Cluster, ClusterError, ClusterErrorKind};
 
@@ -18,12 +19,18 @@ const PAGE_OBJECTS_MAX: u32 = 500;
 
 /// What a kind must be to be read by the operator.
 pub trait Readable:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + Sync
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
 {
 }
 
 impl<K> Readable for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + Sync
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + Sync
+        + 'static
 {
 }
 
@@ -56,9 +63,17 @@ impl Reader<'_> {
     /// # Errors
     /// [`ClusterError`] where it could not be read, or is malformed.
     pub async fn get<K: Readable>(&self, namespace: &str, name: &str) -> Result<Option<K>, ClusterError> {
-        let api: Api<K> = Api::namespaced(self.cluster.client.clone(), namespace);
         let what = describe::<K>(namespace, name);
-        self.cluster.call("read", &what, self.cluster.timeouts.single, api.get_opt(name)).await
+        let request = Request::new(K::url_path(&(), Some(namespace))).get(name, &GetParams::default());
+        match self.text("read", &what, self.cluster.timeouts.single, request).await {
+            Ok(text) => {
+                let object = self.cluster.parsed.read(&text, |text| serde_json::from_str::<K>(text));
+                let malformed = |error| ClusterError::of_call("read", &what, kube::Error::SerdeError(error));
+                object.map(|object| Some(K::clone(&object))).map_err(malformed)
+            }
+            Err(error) if error.kind == ClusterErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The objects of a namespace that carry the labels, in Kubernetes' selector syntax; an empty selector takes all.
@@ -93,40 +108,62 @@ impl Reader<'_> {
         self.cluster.call("try a patch of", &what, self.cluster.timeouts.single, call).await.map(drop)
     }
 
+    /// One page of a list. An object that is not of its kind's form is told by its name.
     async fn page<K: Readable>(
         &self,
         namespace: &str,
         parameters: &ListParams,
     ) -> Result<(Listed<K>, Option<String>), ClusterError> {
-        let api: Api<K> = Api::namespaced(self.cluster.client.clone(), namespace);
         let what = format!("{}s of {namespace}", K::kind(&()));
-        match self.cluster.call("list", &what, self.cluster.timeouts.list, api.list(parameters)).await {
-            Ok(ObjectList { metadata, items, .. }) => Ok((Listed { items, malformed: Vec::new() }, metadata.continue_)),
-            Err(error) if error.kind == ClusterErrorKind::Malformed => self.page_by_object(namespace, parameters).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The same page, each object read by itself.
-    async fn page_by_object<K: Readable>(
-        &self,
-        namespace: &str,
-        parameters: &ListParams,
-    ) -> Result<(Listed<K>, Option<String>), ClusterError> {
-        let resource = ApiResource::erase::<K>(&());
-        let api: Api<DynamicObject> = Api::namespaced_with(self.cluster.client.clone(), namespace, &resource);
-        let what = format!("{}s of {namespace}", K::kind(&()));
-        let page = self.cluster.call("list", &what, self.cluster.timeouts.list, api.list(parameters)).await?;
-        let mut listed = Listed { items: Vec::new(), malformed: Vec::new() };
-        for object in page.items {
-            let name = object.name_any();
-            match object.try_parse::<K>() {
-                Ok(object) => listed.items.push(object),
-                Err(_not_of_its_kind) => listed.malformed.push(name),
+        let request = Request::new(K::url_path(&(), Some(namespace))).list(parameters);
+        let text = self.text("list", &what, self.cluster.timeouts.list, request).await?;
+        let malformed = |error| ClusterError::of_call("list", &what, kube::Error::SerdeError(error));
+        let page: Page<'_> = serde_json::from_str(&text).map_err(malformed)?;
+        let items = page.items.unwrap_or_default();
+        let mut listed = Listed { items: Vec::with_capacity(items.len()), malformed: Vec::new() };
+        for item in items {
+            match self.cluster.parsed.read(item.get(), of_list::<K>) {
+                Ok(object) => listed.items.push(K::clone(&object)),
+                Err(_not_of_its_kind) => listed.malformed.push(name_in(item.get())),
             }
         }
         Ok((listed, page.metadata.continue_))
     }
+
+    /// The text of an answer.
+    async fn text(
+        &self,
+        action: &'static str,
+        what: &str,
+        timeout: Duration,
+        request: Result<http::Request<Vec<u8>>, RequestError>,
+    ) -> Result<String, ClusterError> {
+        let request = request.map_err(kube::Error::BuildRequest);
+        let call = async { self.cluster.client.request_text(request?).await };
+        self.cluster.call(action, what, timeout, call).await
+    }
+}
+
+/// A list as the API server answers it, its objects as they came.
+#[derive(Deserialize)]
+struct Page<'a> {
+    metadata: ListMeta,
+    /// Absent where the API server answers `null`: its way to say that a list of a built-in kind is empty.
+    #[serde(borrow)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+/// An object of a list. What managers wrote it is left out: only a target's matters, and that is read by itself.
+fn of_list<K: Readable>(text: &str) -> Result<K, serde_json::Error> {
+    let mut object: K = serde_json::from_str(text)?;
+    object.meta_mut().managed_fields = None;
+    Ok(object)
+}
+
+/// The name of an object of which nothing else is known.
+fn name_in(text: &str) -> String {
+    let object: Value = serde_json::from_str(text).unwrap_or_default();
+    object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// An object as messages name it: `Pod chat/llama-8b`.

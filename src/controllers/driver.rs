@@ -77,7 +77,7 @@ pub async fn reconcile<K: Kind>(context: &Context, key: &ObjectKey) -> Result<Wa
     let observed = K::observe(reader, object.clone()).await.map_err(observe)?;
     let valid = K::validate(observed, &context.settings);
     let now = context.clock.now();
-    let plan = K::decide(&valid, now).capped(now);
+    let plan = K::decide(&valid, now);
     Step::<K> { context, key, valid, now, object }.carry_out(plan).await
 }
 
@@ -141,7 +141,6 @@ impl<K: Kind> Step<'_, K> {
         );
         let plan = if is_final { K::decide_refused(&self.valid, effect, &error, self.now) } else { None };
         if let Some(plan) = plan {
-            let plan = plan.capped(self.now);
             self.report(&plan.report).await?;
             return Ok(plan.wake);
         }

@@ -164,7 +164,8 @@ async fn look<K: Kind>(object: Arc<Meta<K::Object>>, with: Arc<Reconciling>) -> 
     let _turn = with.turn.lock().await;
     let wake = reconcile::<K>(&with.context, &key).await?;
     backoff(&with).succeeded(&key);
-    Ok(action(wake, with.context.clock.now()))
+    let now = with.context.clock.now();
+    Ok(action(wake.capped(now), now))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the controller hands its error policy what it owns")]

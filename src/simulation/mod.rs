@@ -10,6 +10,7 @@ pub mod answer;
 pub mod api_server;
 pub mod chance;
 pub mod cluster;
+pub mod crash;
 pub mod engine;
 pub mod operator;
 pub mod oracle;

@@ -9,4 +9,5 @@
 #![allow(clippy::large_futures, reason = "a test has the stack of a whole thread")]
 
 mod four_nights;
+mod idle;
 mod story;

@@ -1,9 +1,9 @@
 //! Running a scenario, and reading what is there at its end.
 
 use phaseloop::simulation::{
-    answer::{Answer, run_story},
-    scenario::read_scenario,
-    world::World,
+    answer::{Answer, run_prepared},
+    scenario::{prepare, read_scenario},
+    world::{World, WorldSettings},
 };
 use serde_json::Value;
 
@@ -16,9 +16,16 @@ pub(crate) struct Story {
 impl Story {
     /// Runs a scenario to its end.
     pub(crate) fn of(file: &str, text: &str) -> Self {
+        Self::adjusted(file, text, |_| {})
+    }
+
+    /// Runs a scenario in a world that differs from what it says.
+    pub(crate) fn adjusted(file: &str, text: &str, adjust: impl FnOnce(&mut WorldSettings)) -> Self {
         let file = read_scenario(file, text).unwrap();
+        let mut prepared = prepare(&file).unwrap();
+        adjust(&mut prepared.settings);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let (answer, world) = runtime.block_on(Box::pin(run_story(&file, |_, _| {}))).unwrap();
+        let (answer, world) = runtime.block_on(Box::pin(run_prepared(&file, prepared, |_, _| {}))).unwrap();
         Self { answer, world }
     }
 

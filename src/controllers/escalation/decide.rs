@@ -9,7 +9,7 @@ use phaseloop_core::{
         name::canary_name,
         record::{BudgetShare, CanaryRole, NewCanary, Notice, NoticeSeverity},
     },
-    policy::{FlagReason, FlagState, GateReason, StartPermit, StartReason, bound::WAKE_MAX},
+    policy::{FlagReason, FlagState, GateReason, StartPermit, StartReason, SymptomCount},
     tuning::{Candidate, NextTrial, SearchLimits, next_trial},
 };
 
@@ -64,14 +64,14 @@ pub(super) fn decide(valid: &ValidEscalation, now: Timestamp) -> EscalationPlan 
     match &valid.standing {
         // What mends it is a change of another object, which wakes this one; the look in between costs little.
         Standing::Stalled { reason, message } => {
-            Plan::report_only(status::stalled(valid, reason, message), Wake::after(now, WAKE_MAX))
+            Plan::report_only(status::stalled(valid, reason, message), Wake::poll())
         }
         Standing::Working(basis) => working(valid, basis, now),
     }
 }
 
 fn working(valid: &ValidEscalation, basis: &Basis, now: Timestamp) -> EscalationPlan {
-    let latest = basis.latest_run().filter(|run| !is_concluded(valid, run));
+    let latest = unconcluded(valid, basis);
     let open = latest.as_ref().filter(|run| is_open(basis, run, now));
     let decision = basis.decide(&valid.object, open, now);
     let step = match &latest {
@@ -91,6 +91,11 @@ fn working(valid: &ValidEscalation, basis: &Basis, now: Timestamp) -> Escalation
     let report = status::working(valid, basis, open, &decision, &step, now);
     let remember = matches!(step, TuningStep::Make(_)).then(|| status::with_flags(valid, &report)).flatten();
     Plan { remember, intents, report, wake: wake(basis, &decision, &step, now) }
+}
+
+/// The tuning run that was begun last, until what it came to has been told.
+fn unconcluded<'a>(valid: &ValidEscalation, basis: &'a Basis) -> Option<TuningRun<'a>> {
+    basis.latest_run().filter(|run| !is_concluded(valid, run))
 }
 
 /// Whether what a run came to has been told.
@@ -294,9 +299,13 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
         Intent::RecordEvent(Notice { object: valid.identity(), severity, reason, note })
     };
     let before = valid.object.status.iter().flat_map(|status| &status.flags);
-    let was_armed: Vec<_> = before.filter(|flag| flag.state == WireFlagState::Armed).map(|flag| flag.symptom).collect();
-    let newly_armed =
-        decision.flags.iter().filter(|flag| flag.state == FlagState::Armed && !was_armed.contains(&flag.symptom));
+    let was_armed: Vec<_> =
+        before.filter(|flag| flag.state == WireFlagState::Armed).map(|flag| (flag.symptom, flag.armed_at)).collect();
+    // By when it was armed: one that expired and was armed anew while nobody looked is told again.
+    let newly_armed = decision
+        .flags
+        .iter()
+        .filter(|flag| flag.state == FlagState::Armed && !was_armed.contains(&(flag.symptom, flag.armed_at)));
     let armed = newly_armed.map(|flag| {
         let note = format!("{}: {}", flag.symptom.name(), flag.message());
         notice(NoticeSeverity::Warning, FlagReason::ThresholdReached.name(), note)
@@ -321,17 +330,18 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
     armed.chain(stepped).collect()
 }
 
-/// When time alone changes something: the next expiry, opening or closing.
+/// When time alone changes something: the next expiry, opening or closing, or the next run that no longer counts.
 fn wake(basis: &Basis, decision: &CycleDecision, step: &TuningStep, now: Timestamp) -> Wake {
     if matches!(step, TuningStep::Ended(_)) {
         return Wake::At(now);
     }
     let flags = decision.flags.iter().filter(|flag| flag.state == FlagState::Armed).filter_map(|flag| flag.expires_at);
-    let gates = decision.gates.gates.iter().filter_map(|gate| gate.opens_at);
+    let gates = decision.gates.gates.iter().flat_map(|gate| [gate.opens_at, gate.changes_at]).flatten();
+    let counts = decision.counts.iter().filter_map(SymptomCount::changes_at);
     let windows = basis.policy.safety.windows.closes_at(now);
     let suspended = basis.suspension.as_ref().and_then(|suspension| suspension.until);
-    let next = flags.chain(gates).chain(windows).chain(suspended).filter(|instant| *instant > now).min();
-    next.map_or_else(|| Wake::after(now, WAKE_MAX), Wake::At)
+    let next = flags.chain(gates).chain(counts).chain(windows).chain(suspended).filter(|instant| *instant > now).min();
+    next.map_or_else(Wake::poll, Wake::At)
 }
 
 /// What follows where the cluster refuses a canary or a promotion: it is told, and tried again. A name that is taken means
@@ -347,7 +357,13 @@ pub(super) fn decide_refused(
         return None;
     }
     let basis = valid.basis()?;
-    let decision = basis.decide(&valid.object, basis.latest_run().as_ref(), now);
-    let report = status::refused(valid, basis, &decision, &error.chain(), now);
+    let latest = unconcluded(valid, basis);
+    let open = latest.as_ref().filter(|run| is_open(basis, run, now));
+    let decision = basis.decide(&valid.object, open, now);
+    let report = status::refused(valid, basis, open, &decision, &error.chain(), now);
     Some(Plan::report_only(report, Wake::after(now, RETRY_REFUSED)))
 }
+
+#[cfg(test)]
+#[path = "decide_tests/mod.rs"]
+mod tests;

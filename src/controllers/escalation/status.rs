@@ -117,16 +117,17 @@ pub(super) fn working(
     }
 }
 
-/// The cluster refused what was to be made: everything else stands as it did.
+/// The cluster refused what was to be made: everything else stands as it did. `open` is the tuning run that goes on.
 pub(super) fn refused(
     valid: &ValidEscalation,
     basis: &Basis,
+    open: Option<&TuningRun<'_>>,
     decision: &CycleDecision,
     answer: &str,
     now: Timestamp,
 ) -> Report<EscalationStatus> {
     let step = TuningStep::Going { reason: TuningReason::ObjectRefused.name(), message: answer.to_owned() };
-    working(valid, basis, basis.latest_run().as_ref(), decision, &step, now)
+    working(valid, basis, open, decision, &step, now)
 }
 
 /// Engines, budgets or loads of which nothing useful would come: somebody has to set other values.

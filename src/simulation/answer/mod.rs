@@ -13,7 +13,7 @@ mod story;
 pub use expected::unmet;
 pub use gather::gather;
 pub use night::{CanaryLine, FlagLine, GateLine, NightLine, PromotionLine, SymptomLine, TuningLine};
-pub use story::{StoryError, run_in, run_story};
+pub use story::{Story, StoryError, begin_story, run_in, run_prepared, run_story};
 
 use serde::Serialize;
 

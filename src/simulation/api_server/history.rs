@@ -31,7 +31,7 @@ pub struct Change {
 }
 
 /// The changes, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct History {
     changes: VecDeque<Change>,
     /// Revision of the first change that is kept.

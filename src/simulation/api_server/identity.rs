@@ -1,5 +1,9 @@
 //! Uids and generated names: drawn from a seed, so that one seed gives one history.
 
+use std::collections::BTreeMap;
+
+use phaseloop_core::value::digest::digest_parts;
+
 /// Letters of generated names: those of Kubernetes, without vowels.
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 /// Letters that a generated name gets.
@@ -7,15 +11,51 @@ const SUFFIX_LENGTH: usize = 5;
 /// Longest prefix that a name is generated from: the rest is cut.
 const PREFIX_LENGTH_MAX: usize = 58;
 
+/// What a uid and a generated name follow from, besides the seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IdentityRule {
+    /// The order in which they are asked for.
+    #[default]
+    InOrder,
+    /// What is named: an object has the uid that the object of its name has in every other history. Histories that differ
+    /// in one point only can be compared then.
+    ByName,
+}
+
 /// A source of uids and names.
 #[derive(Debug, Clone)]
 pub(crate) struct IdentitySource {
+    seed: u64,
     state: u64,
+    rule: IdentityRule,
+    /// How many objects were made under a name, and how many names of a prefix.
+    made: BTreeMap<String, u64>,
 }
 
 impl IdentitySource {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { state: seed }
+    pub(crate) fn new(seed: u64, rule: IdentityRule) -> Self {
+        Self { seed, state: seed, rule, made: BTreeMap::new() }
+    }
+
+    /// The uid of the next object under a name, where names decide it.
+    pub(crate) fn uid_by_name(&self, place: &str) -> Option<String> {
+        if self.rule == IdentityRule::InOrder {
+            return None;
+        }
+        let earlier = self.made.get(place).copied().unwrap_or(0);
+        Some(Self::new(self.seed_of(place, earlier), self.rule).uid())
+    }
+
+    /// An object was made under a name.
+    pub(crate) fn made(&mut self, place: String) {
+        if self.rule == IdentityRule::ByName {
+            *self.made.entry(place).or_default() += 1;
+        }
+    }
+
+    fn seed_of(&self, text: &str, count: u64) -> u64 {
+        let digest = digest_parts(&["identity", &self.seed.to_string(), text, &count.to_string()]);
+        digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
     }
 
     /// The next number of the sequence (SplitMix64, Steele et al. 2014).
@@ -39,7 +79,15 @@ impl IdentitySource {
     /// A name that begins with `prefix`.
     pub(crate) fn name(&mut self, prefix: &str) -> String {
         let mut name: String = prefix.chars().take(PREFIX_LENGTH_MAX).collect();
-        let mut bits = self.next();
+        let mut bits = match self.rule {
+            IdentityRule::InOrder => self.next(),
+            IdentityRule::ByName => {
+                let count = self.made.entry(format!("{prefix}*")).or_default();
+                *count += 1;
+                let count = *count;
+                self.seed_of(prefix, count)
+            }
+        };
         for _ in 0..SUFFIX_LENGTH {
             let count = LETTERS.len() as u64;
             let index = usize::try_from(bits % count).unwrap_or(0);
@@ -56,7 +104,8 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_uids_again_and_each_is_a_uuid() {
-        let (mut first, mut second) = (IdentitySource::new(7), IdentitySource::new(7));
+        let source = || IdentitySource::new(7, IdentityRule::InOrder);
+        let (mut first, mut second) = (source(), source());
         let uid = first.uid();
         assert_eq!(uid, second.uid());
         assert_ne!(uid, first.uid());
@@ -65,5 +114,23 @@ mod tests {
         assert_eq!(&uid[14..15], "4");
         assert!("89ab".contains(&uid[19..20]), "{uid}");
         assert_eq!(first.name("web-").len(), 9);
+        assert_eq!(first.uid_by_name("pods chat/a"), None);
+    }
+
+    #[test]
+    fn by_name_an_object_has_its_uid_whatever_was_made_before_and_the_next_one_of_its_name_has_another() {
+        let source = || IdentitySource::new(7, IdentityRule::ByName);
+        let (mut first, mut second) = (source(), source());
+        for other in ["pods chat/b", "pods chat/c"] {
+            first.made(other.to_owned());
+        }
+        let uid = |source: &IdentitySource| source.uid_by_name("pods chat/a").unwrap();
+        assert_eq!(uid(&first), uid(&second));
+        let earlier = uid(&second);
+        second.made("pods chat/a".to_owned());
+        assert_ne!(uid(&second), earlier);
+        first.name("other-");
+        assert_eq!(first.name("web-"), second.name("web-"));
+        assert_ne!(first.name("web-"), source().name("web-"), "the second name of a prefix is another");
     }
 }

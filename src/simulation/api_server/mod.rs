@@ -24,6 +24,7 @@ mod definition;
 mod direct;
 mod discovery;
 mod field_error;
+mod fork;
 mod garbage;
 mod history;
 mod identity;
@@ -61,6 +62,7 @@ pub use admission::{AdmissionHook, AdmissionOperation, AdmissionReview, Refusal}
 pub use direct::Actor;
 pub use field_error::FieldError;
 pub use history::{Change, ChangeKind};
+pub use identity::IdentityRule;
 pub use intercept::{Gate, RequestDescription, RequestInterceptor, Verdict};
 pub use request::{PatchKind, Verb};
 pub use service::{ConnectionBroken, UserService};
@@ -95,7 +97,7 @@ impl ApiServer {
             clock,
             registry: Registry::new(),
             store: Store::new(),
-            identity: IdentitySource::new(settings.seed),
+            identity: IdentitySource::new(settings.seed, settings.identities),
             hooks: Vec::new(),
             log_source: None,
             writes: Vec::new(),
@@ -216,6 +218,12 @@ impl ApiServer {
     /// The resourceVersion of the last change.
     pub fn revision(&self) -> u64 {
         self.with_state(|state| state.store.revision())
+    }
+
+    /// The revision of the last change of anything in a namespace, or of anything that is in none. What is read there
+    /// stays the same as long as this does.
+    pub fn revision_of(&self, namespace: &str) -> u64 {
+        self.with_state(|state| state.store.revision_of(namespace))
     }
 
     /// Every change after a revision, in order.

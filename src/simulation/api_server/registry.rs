@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{builtin, custom, definition::ResourceDefinition, object::text};
 
 /// The resources that are served: the built-in ones first, then the custom ones in the order in which they came.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Registry(Vec<Arc<ResourceDefinition>>);
 
 impl Registry {

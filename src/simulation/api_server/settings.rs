@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use super::status_error::StatusError;
+use super::{identity::IdentityRule, status_error::StatusError};
 
 /// How the server is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What uids and generated names are drawn from.
     pub seed: u64,
+    /// What they follow from besides.
+    pub identities: IdentityRule,
     /// Namespaces that are there from the beginning.
     pub namespaces: Vec<String>,
     /// CustomResourceDefinitions that are there from the beginning.
@@ -25,6 +27,7 @@ impl Default for Settings {
         let namespaces = ["default", "kube-node-lease", "kube-public", "kube-system"];
         Self {
             seed: 0,
+            identities: IdentityRule::default(),
             namespaces: namespaces.map(str::to_owned).into(),
             definitions: crate::api::crds::crd_values(),
             enforces_promotion_decisions: true,

@@ -29,6 +29,7 @@ use crate::cluster::clock::Clock;
 const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
 /// Everything that the server knows.
+#[derive(Clone)]
 pub(super) struct State {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) registry: Registry,

@@ -15,10 +15,12 @@ use super::{
 pub(super) type Collection = BTreeMap<String, BTreeMap<String, Arc<ObjectVersion>>>;
 
 /// All objects.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Store {
     collections: BTreeMap<Arc<str>, Collection>,
     revision: u64,
+    /// The revision of the last change by namespace; the empty name stands for what has none.
+    revisions: BTreeMap<String, u64>,
     pub(super) history: History,
     /// Whether objects keep the resourceVersion that another server gave them.
     mirrors: bool,
@@ -27,7 +29,13 @@ pub(super) struct Store {
 impl Store {
     /// An empty store. Its first object has the resourceVersion 2: 0 and 1 mean something to clients, or nothing.
     pub(super) fn new() -> Self {
-        Self { collections: BTreeMap::new(), revision: 1, history: History::default(), mirrors: false }
+        Self {
+            collections: BTreeMap::new(),
+            revision: 1,
+            revisions: BTreeMap::new(),
+            history: History::default(),
+            mirrors: false,
+        }
     }
 
     /// An empty store whose objects keep the resourceVersion that another server gave them.
@@ -38,6 +46,21 @@ impl Store {
     /// The revision of the last change.
     pub(super) fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The revision of the last change of anything in a namespace, or of anything that is in none.
+    pub(super) fn revision_of(&self, namespace: &str) -> u64 {
+        let of = |name: &str| self.revisions.get(name).copied().unwrap_or_default();
+        of(namespace).max(of(""))
+    }
+
+    fn record(&mut self, change: Change) {
+        let namespace = change.object.namespace();
+        match self.revisions.get_mut(namespace) {
+            Some(revision) => *revision = change.revision,
+            None => drop(self.revisions.insert(namespace.to_owned(), change.revision)),
+        }
+        self.history.record(change);
     }
 
     pub(super) fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<&Arc<ObjectVersion>> {
@@ -78,7 +101,7 @@ impl Store {
         let before = collection.entry(namespace).or_default().insert(name, version.clone());
         let kind = if before.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
         let (revision, resource) = (self.revision, resource.clone());
-        self.history.record(Change { revision, kind, resource, object: version.clone(), before });
+        self.record(Change { revision, kind, resource, object: version.clone(), before });
         version
     }
 
@@ -96,7 +119,7 @@ impl Store {
             object: version.clone(),
             before: Some(before),
         };
-        self.history.record(change);
+        self.record(change);
         Some(version)
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Waiting watches, and what is done to them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct WatchControl {
     waiting: Vec<(Arc<str>, Waker)>,
     held: BTreeSet<String>,

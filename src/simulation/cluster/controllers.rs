@@ -42,6 +42,11 @@ impl Controllers {
         Self { view: ClusterView::default(), kubelets, nodes: NodeWatch::default(), due: None }
     }
 
+    /// Controllers that go on from where these stand, with other kubelets.
+    pub fn fork(&self, kubelets: Kubelets) -> Self {
+        Self { view: self.view.clone(), kubelets, nodes: self.nodes.clone(), due: self.due }
+    }
+
     /// A node's kubelet no longer reports.
     pub fn lose_node(&mut self, node: &str, now: Timestamp) {
         self.nodes.lose(node, now);

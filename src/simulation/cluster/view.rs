@@ -14,7 +14,7 @@ use crate::simulation::api_server::{ApiServer, Change, ChangeKind};
 pub type Key = (String, String);
 
 /// The objects, by namespace and name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ClusterView {
     /// Pods.
     pub pods: BTreeMap<Key, Pod>,

@@ -5,12 +5,15 @@
 //!
 //! **What must not**: what a look decides (`controllers`), and what happens around the operator (`simulation::cluster`).
 
+mod idle;
+mod interruption;
 mod leadership;
 mod look;
 mod queue;
 mod replica;
 mod request_gate;
 
+pub use interruption::Interruption;
 pub use leadership::LeadershipSwitch;
 pub use look::look;
 pub use queue::{WorkItem, WorkQueue};

@@ -27,7 +27,7 @@ impl fmt::Display for WorkItem {
 
 /// Objects to look at, each at most once: an earlier instant takes the place of a later one, as in the scheduler of
 /// kube-runtime.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct WorkQueue {
     agenda: Agenda<WorkItem>,
     places: BTreeMap<WorkItem, Place>,
@@ -65,6 +65,11 @@ impl WorkQueue {
         let (_, item) = self.agenda.pop()?;
         self.places.remove(&item);
         Some(item)
+    }
+
+    /// Whether an object waits.
+    pub fn contains(&self, item: &WorkItem) -> bool {
+        self.places.contains_key(item)
     }
 
     /// How many objects wait.

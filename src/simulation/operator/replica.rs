@@ -14,6 +14,7 @@ use phaseloop_core::plan::{OwnKind, Wake};
 use serde_json::Value;
 
 use super::{
+    idle::{Rest, Rests},
     leadership::LeadershipSwitch,
     look::look,
     queue::{WorkItem, WorkQueue},
@@ -22,7 +23,8 @@ use super::{
 use crate::{
     cluster::{CallTimeouts, Clock, Cluster, execute::AuditExport},
     controllers::{
-        Backoff, Context, ObjectKey, OperatorSettings, ReconcileError, Woken, wake::ChangedObject, woken_by,
+        Backoff, Context, Leadership as _, ObjectKey, OperatorSettings, ReconcileError, Woken, wake::ChangedObject,
+        woken_by,
     },
     simulation::{
         api_server::{ApiServer, Change, ChangeKind},
@@ -89,6 +91,8 @@ pub enum Progress {
 /// A look that is going on.
 struct InFlight {
     item: WorkItem,
+    /// The last change of what it reads, when it began.
+    revision: u64,
     future: Pin<Box<dyn Future<Output = Result<Wake, ReconcileError>> + Send>>,
 }
 
@@ -104,6 +108,8 @@ pub struct Replica {
     backoff: Backoff<WorkItem>,
     known: BTreeSet<WorkItem>,
     cursor: u64,
+    /// Objects whose next look is only there in case a notice was lost.
+    rests: Option<Rests>,
     /// When everything is listed again, because something was missed.
     relist_at: Option<Timestamp>,
     in_flight: Option<InFlight>,
@@ -112,7 +118,7 @@ pub struct Replica {
 
 impl Replica {
     /// A replica that has just started: it has listed everything, and looks at everything.
-    pub fn start(name: &str, parts: ReplicaParts, leads: bool, notices: NoticeTerms) -> Self {
+    pub fn start(name: &str, parts: ReplicaParts, leads: bool, notices: NoticeTerms, skips_idle_looks: bool) -> Self {
         let user = format!("system:serviceaccount:phaseloop-system:{name}");
         parts.gate.admit(&user);
         let leadership = LeadershipSwitch::new(leads);
@@ -128,6 +134,7 @@ impl Replica {
             backoff: Backoff::default(),
             known: BTreeSet::new(),
             cursor: 0,
+            rests: skips_idle_looks.then(Rests::default),
             relist_at: None,
             in_flight: None,
             state: ReplicaState::Running,
@@ -136,9 +143,39 @@ impl Replica {
         replica
     }
 
+    /// A replica that goes on from where this one stands, in another world; `None` while it is in the middle of a look,
+    /// which nobody can do twice.
+    pub fn fork(&self, parts: ReplicaParts) -> Option<Self> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let leadership = LeadershipSwitch::new(self.leadership.is_leader());
+        Some(Self {
+            name: self.name.clone(),
+            user: self.user.clone(),
+            context: context_of(&parts, &self.user, &leadership),
+            parts,
+            leadership,
+            notices: self.notices.clone(),
+            queue: self.queue.clone(),
+            backoff: self.backoff.clone(),
+            known: self.known.clone(),
+            cursor: self.cursor,
+            rests: self.rests.clone(),
+            relist_at: self.relist_at,
+            in_flight: None,
+            state: self.state,
+        })
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The user whose requests are its own.
+    pub fn user(&self) -> &str {
+        &self.user
     }
 
     /// Whether it works.
@@ -173,6 +210,7 @@ impl Replica {
         self.queue = WorkQueue::default();
         self.backoff = Backoff::default();
         self.relist_at = None;
+        self.rests = self.rests.take().map(|_gone| Rests::default());
         self.known.clear();
         self.leadership.set(false);
         self.parts.gate.forget(&self.user);
@@ -195,7 +233,7 @@ impl Replica {
         for (_, object) in self.parts.server.objects() {
             if let Some(item) = own_item(&object.value) {
                 self.known.insert(item.clone());
-                self.queue.add(item, now);
+                self.ask(item, now);
             }
         }
     }
@@ -257,8 +295,16 @@ impl Replica {
             }
         };
         for item in items {
-            self.queue.add(item, at);
+            self.ask(item, at);
         }
+    }
+
+    /// Queues a look that has a cause.
+    fn ask(&mut self, item: WorkItem, at: Timestamp) {
+        if let Some(rests) = &mut self.rests {
+            rests.forget(&item);
+        }
+        self.queue.add(item, at);
     }
 
     /// When it has something to do next; absent while it is in the middle of something, or does not work.
@@ -281,10 +327,17 @@ impl Replica {
         if self.relist_at.is_some_and(|at| at <= now) {
             self.relist();
         }
-        let item = self.queue.take_due(now)?;
-        let future = Box::pin(look(self.context.clone(), item.clone()));
-        self.in_flight = Some(InFlight { item: item.clone(), future });
-        Some(item)
+        while let Some(item) = self.queue.take_due(now) {
+            let revision = self.parts.server.revision_of(&item.key.namespace);
+            if let Some(again_at) = self.rests.as_mut().and_then(|rests| rests.prolong(&item, revision, now)) {
+                self.queue.add(item, again_at);
+                continue;
+            }
+            let future = Box::pin(look(self.context.clone(), item.clone()));
+            self.in_flight = Some(InFlight { item: item.clone(), revision, future });
+            return Some(item);
+        }
+        None
     }
 
     /// Lets the request through that waits, if one does.
@@ -297,9 +350,9 @@ impl Replica {
         for _ in 0..TURNS_MAX {
             let Some(in_flight) = &mut self.in_flight else { return Progress::Waiting };
             if let Poll::Ready(result) = poll_once(&mut in_flight.future).await {
-                let item = in_flight.item.clone();
+                let (item, revision) = (in_flight.item.clone(), in_flight.revision);
                 self.in_flight = None;
-                self.settle(&item, &result);
+                self.settle(&item, revision, &result);
                 return Progress::Done(item, result);
             }
             if self.parts.gate.holds(&self.user) {
@@ -311,13 +364,20 @@ impl Replica {
     }
 
     /// Queues an object again as its look's end says.
-    fn settle(&mut self, item: &WorkItem, result: &Result<Wake, ReconcileError>) {
+    fn settle(&mut self, item: &WorkItem, revision: u64, result: &Result<Wake, ReconcileError>) {
         let now = self.parts.clock.now();
         match result {
             Ok(wake) => {
                 self.backoff.succeeded(item);
-                if let Wake::At(at) = wake {
-                    self.queue.add(item.clone(), (*at).max(now));
+                let Wake::At(capped_at) = wake.capped(now) else { return };
+                let capped_at = capped_at.max(now);
+                // A notice that came during the look queued the next one already: that one has a cause.
+                let is_first = !self.queue.contains(item);
+                self.queue.add(item.clone(), capped_at);
+                if let (Some(rests), Wake::At(due), true) = (&mut self.rests, wake, is_first)
+                    && *due > capped_at
+                {
+                    rests.remember(item.clone(), Rest { revision, due: *due });
                 }
             }
             Err(error) if error.is_retryable() => {

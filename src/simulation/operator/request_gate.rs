@@ -8,6 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::interruption::{Interrupter, Interruption};
 use crate::{
     cluster::Clock,
     simulation::{
@@ -65,13 +66,33 @@ struct GateState {
     faults: Vec<RequestFault>,
     chance: Chance,
     troubled: u64,
+    interrupter: Interrupter,
 }
 
 impl RequestGate {
     /// A gate for nobody, without trouble.
     pub fn new(clock: Arc<dyn Clock>, chance: Chance) -> Self {
-        let state =
-            GateState { waiting: BTreeMap::new(), holds_replies: false, faults: Vec::new(), chance, troubled: 0 };
+        let state = GateState {
+            waiting: BTreeMap::new(),
+            holds_replies: false,
+            faults: Vec::new(),
+            chance,
+            troubled: 0,
+            interrupter: Interrupter::default(),
+        };
+        Self { clock, state: Mutex::new(state) }
+    }
+
+    /// A gate that goes on from where this one stands, by another clock. Nothing waits at it.
+    pub fn fork(&self, clock: Arc<dyn Clock>) -> Self {
+        let state = self.with(|state| GateState {
+            waiting: state.waiting.keys().map(|user| (user.clone(), VecDeque::new())).collect(),
+            holds_replies: state.holds_replies,
+            faults: state.faults.clone(),
+            chance: state.chance.clone(),
+            troubled: state.troubled,
+            interrupter: state.interrupter.clone(),
+        });
         Self { clock, state: Mutex::new(state) }
     }
 
@@ -88,6 +109,21 @@ impl RequestGate {
     /// Adds trouble.
     pub fn add_fault(&self, fault: RequestFault) {
         self.with(|state| state.faults.push(fault));
+    }
+
+    /// Lets something befall whichever replica sends this write, counted from 0 over all replicas.
+    pub fn interrupt_at_write(&self, write: u64, interruption: Interruption) {
+        self.with(|state| state.interrupter.plan(write, interruption));
+    }
+
+    /// What befalls the replica whose request, or answer, has just come to wait.
+    pub fn take_interruption(&self) -> Option<Interruption> {
+        self.with(|state| state.interrupter.take())
+    }
+
+    /// The writes that the replicas have sent, in order.
+    pub fn writes(&self) -> Vec<String> {
+        self.with(|state| state.interrupter.writes())
     }
 
     /// How many requests met with trouble.
@@ -125,6 +161,7 @@ impl RequestInterceptor for RequestGate {
             if !state.waiting.contains_key(&request.user) {
                 return Verdict::Proceed;
             }
+            state.interrupter.sent(request);
             match state.trouble_of(request, now, false) {
                 Some(trouble) => verdict_of(trouble),
                 None => state.hold(&request.user),
@@ -137,6 +174,11 @@ impl RequestInterceptor for RequestGate {
         self.with(|state| {
             if !state.waiting.contains_key(&request.user) {
                 return Verdict::Proceed;
+            }
+            match state.interrupter.carried_out(request) {
+                Some(Interruption::ReplyLost) => return Verdict::LoseReply,
+                Some(_) => return state.hold(&request.user),
+                None => {}
             }
             match state.trouble_of(request, now, true) {
                 Some(trouble) => verdict_of(trouble),

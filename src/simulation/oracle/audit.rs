@@ -20,7 +20,7 @@ const KINDS: [(&str, bool); 5] =
 
 /// I30: the chain in the status of each of our objects is whole, goes on from the version before, and ends where the
 /// object's phase is.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct AuditIsWhole;
 
 /// The records of an object's history.

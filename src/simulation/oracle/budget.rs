@@ -23,7 +23,7 @@ struct Canary {
 }
 
 /// I1: what canary pods of a target really measured and held in a night stays within the budgets of its Escalation.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct BudgetsAreKept {
     budgets: BTreeMap<String, (Option<SignedDuration>, Option<SignedDuration>)>,
     canaries: BTreeMap<String, Canary>,
@@ -111,7 +111,7 @@ fn within(what: &str, used: SignedDuration, budget: Option<SignedDuration>) -> R
 }
 
 /// I2: no test pod is made before the object that reserves for it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PodsArePreceded {
     owners: BTreeMap<String, bool>,
 }
@@ -137,7 +137,7 @@ impl Invariant for PodsArePreceded {
 }
 
 /// I2: what is reserved in a night by canaries that are not settled, and what settled ones used, never exceeds a budget.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ReservationsFit {
     budgets: BTreeMap<String, (Option<SignedDuration>, Option<SignedDuration>)>,
     charged: BTreeMap<(String, String), BTreeMap<String, (SignedDuration, SignedDuration)>>,

@@ -15,7 +15,7 @@ use super::{
 const RESTORE: SignedDuration = SignedDuration::from_secs(15);
 
 /// I18: the containers of an aborted canary are gone within 15 s, or the canary says that they are not.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct AbortIsQuick {
     aborted: BTreeMap<String, Timestamp>,
     pods: BTreeMap<String, String>,
@@ -50,7 +50,7 @@ impl Invariant for AbortIsQuick {
 }
 
 /// I19: an aborted canary never passes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct AbortWins;
 
 impl Invariant for AbortWins {
@@ -75,7 +75,7 @@ struct EngineLog {
 }
 
 /// I20: a canary that passed had one engine, which became ready once, and the engine reported each value as asked.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PassedWasMeasured {
     pods: BTreeMap<String, String>,
     engines: BTreeMap<String, EngineLog>,
@@ -136,7 +136,7 @@ fn same(asked: &Value, seen: Option<&str>) -> bool {
 }
 
 /// I21: there is a fitness exactly where a canary passed, and it is the share of offered requests within their limits.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct FitnessRestsOnEvidence;
 
 impl Invariant for FitnessRestsOnEvidence {
@@ -165,7 +165,7 @@ impl Invariant for FitnessRestsOnEvidence {
 }
 
 /// I22: a candidate sets only what its Escalation lists, where it lists anything.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct CandidatesAreAllowed {
     listed: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }

@@ -21,7 +21,7 @@ struct CountedRun {
 
 /// I11 and I12: at the version at which a flag becomes armed, at least `threshold` different runs of its target showed
 /// the symptom within the longest window that may count, none of them consumed before.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ArmedIsCounted {
     runs: BTreeMap<String, CountedRun>,
     consumed: BTreeSet<String>,
@@ -86,7 +86,7 @@ impl Invariant for ArmedIsCounted {
 }
 
 /// I14: no canary is made for a symptom whose flag has expired, or was never armed.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ExpiredStartsNothing {
     armed_until: BTreeMap<(String, String), Timestamp>,
     begun: BTreeSet<String>,
@@ -125,7 +125,7 @@ impl Invariant for ExpiredStartsNothing {
 }
 
 /// I15: a run that says nothing adds no symptom, and enters no baseline unless it is a seed.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct UnknownCountsNothing;
 
 impl Invariant for UnknownCountsNothing {

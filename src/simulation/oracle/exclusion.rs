@@ -9,7 +9,7 @@ use super::{
 };
 
 /// I4: a target never has canaries of two tuning runs that are not released.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct OneTuningRunPerTarget {
     open: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -36,7 +36,7 @@ impl Invariant for OneTuningRunPerTarget {
 }
 
 /// I4: engines of canaries of one target never run at the same time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct OneTestPodPerTarget {
     canaries: BTreeMap<String, String>,
     pods: BTreeMap<String, String>,
@@ -76,7 +76,7 @@ impl Invariant for OneTestPodPerTarget {
 }
 
 /// I5: a canary, and a domain of a run, has at most one pod, ever.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct OnePodPerOwner {
     pods: BTreeMap<(String, String), String>,
 }
@@ -99,7 +99,7 @@ impl Invariant for OnePodPerOwner {
 }
 
 /// I9: attempts of a night are dense: nobody makes one without all below it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct AttemptsAreDense {
     made: BTreeMap<(String, String), BTreeSet<i64>>,
 }

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// I16: no Service and no workload selects a test pod.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PodsAreIsolated {
     selectors: BTreeMap<String, Map<String, Value>>,
     pods: BTreeMap<String, Map<String, Value>>,
@@ -60,7 +60,7 @@ impl Invariant for PodsAreIsolated {
 
 /// I17: the operator changes no target but by promoting, undoing, fencing or borrowing, each of which leaves its
 /// annotation or takes it away.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct TargetIsLeftAlone;
 
 /// What the names of the operator's users begin with.

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// I3: a night's folded use never shrinks, no attempt leaves it, and no consumed run comes back while its night is kept.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct LedgerOnlyGrows;
 
 /// The attempts that each night of a ledger has taken up.

@@ -20,4 +20,4 @@ mod registry;
 mod value;
 
 pub use fact::{At, ChangeKind, ContainerChange, ContainerState, Fact, ObjectChange};
-pub use registry::{Invariant, InvariantFigures, Oracles, VIOLATIONS_MAX, Violation};
+pub use registry::{CloneInvariant, Invariant, InvariantFigures, Oracles, VIOLATIONS_MAX, Violation};

@@ -14,7 +14,7 @@ use super::{
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// I6: no container of a canary runs after the instant that its reservation names, and no pod is made after it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PodsStayInTheirWindow {
     not_after: BTreeMap<String, Timestamp>,
     pods: BTreeMap<String, Timestamp>,
@@ -49,7 +49,7 @@ impl Invariant for PodsStayInTheirWindow {
 type Safety = (Option<SignedDuration>, Option<i64>, Option<SignedDuration>);
 
 /// What is known of the tuning runs of a target.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct TuningRuns {
     /// By cycle: when it began, and when its last canary was released.
     runs: BTreeMap<String, (Timestamp, Option<Timestamp>)>,
@@ -88,7 +88,7 @@ impl TuningRuns {
 }
 
 /// I7: a tuning run begins no sooner than the cooldown after the end of the one before.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct CooldownIsKept(TuningRuns);
 
 impl Invariant for CooldownIsKept {
@@ -108,7 +108,7 @@ impl Invariant for CooldownIsKept {
 }
 
 /// I8: no more tuning runs of a target begin within the rate's period than the rate allows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct RateIsKept(TuningRuns);
 
 impl Invariant for RateIsKept {

@@ -45,7 +45,7 @@ fn has_ended(object: &Value) -> bool {
 }
 
 /// I23: what is promoted is what a canary with verdict Passed set, on the same target.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PromotedWasTested {
     canaries: BTreeMap<String, Value>,
 }
@@ -73,7 +73,7 @@ impl Invariant for PromotedWasTested {
 }
 
 /// I24: a promotion goes only where an edge is drawn, and an end is an end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct LifeFollowsTheEdges;
 
 impl Invariant for LifeFollowsTheEdges {
@@ -93,7 +93,7 @@ impl Invariant for LifeFollowsTheEdges {
 }
 
 /// I25: a target has at most one promotion that has not ended.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct OneOpenPromotion {
     open: BTreeMap<String, String>,
 }
@@ -119,7 +119,7 @@ impl Invariant for OneOpenPromotion {
 }
 
 /// I26: a promotion is validated by a run that started after its rollout was finished, and judged before its deadline.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ValidatedByALaterRun {
     runs: BTreeMap<String, (Option<Timestamp>, Option<Timestamp>, String)>,
 }
@@ -153,7 +153,7 @@ impl Invariant for ValidatedByALaterRun {
 
 /// I27: when a promotion is rolled back, its target's pod template is what it was before the promotion, and bears no mark
 /// of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct RolledBackIsExact {
     targets: BTreeMap<String, Value>,
     before: BTreeMap<String, Value>,

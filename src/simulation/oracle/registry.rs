@@ -20,11 +20,29 @@ use super::{
 };
 
 /// One thing that must hold.
-pub trait Invariant {
+pub trait Invariant: CloneInvariant + Send {
     /// Its name: a sentence in snake case, with its number in the design's list.
     fn name(&self) -> &'static str;
     /// Looks at a fact. `None`: it does not concern this invariant. Else whether it held, or what was wrong.
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>>;
+}
+
+/// Copies an invariant with all that it has seen: a history that forks takes its watchers along.
+pub trait CloneInvariant {
+    /// The copy.
+    fn clone_boxed(&self) -> Box<dyn Invariant>;
+}
+
+impl<T: Invariant + Clone + 'static> CloneInvariant for T {
+    fn clone_boxed(&self) -> Box<dyn Invariant> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Invariant> {
+    fn clone(&self) -> Self {
+        (**self).clone_boxed()
+    }
 }
 
 /// Something that must never be.
@@ -55,6 +73,7 @@ pub struct InvariantFigures {
 pub const VIOLATIONS_MAX: usize = 100;
 
 /// All oracles.
+#[derive(Clone)]
 pub struct Oracles {
     invariants: Vec<Box<dyn Invariant>>,
     figures: InvariantFigures,

@@ -88,24 +88,41 @@ pub struct Catalog {
 
 /// Where the programs of all pods come from. Clones share one catalog.
 #[derive(Debug, Clone)]
-pub struct Programs(Arc<Mutex<Catalog>>);
+pub struct Programs {
+    catalog: Arc<Mutex<Catalog>>,
+    /// Whether a pod's chance follows from what it is alone, and not from when it starts.
+    chance_by_uid: bool,
+}
 
 impl Programs {
     /// Programs by a catalog.
     pub fn new(catalog: Catalog) -> Self {
-        Self(Arc::new(Mutex::new(catalog)))
+        Self { catalog: Arc::new(Mutex::new(catalog)), chance_by_uid: false }
+    }
+
+    /// Programs by a catalog that fare the same whenever they start: histories in which a pod starts at another second
+    /// can be compared.
+    pub fn comparable(catalog: Catalog) -> Self {
+        Self { chance_by_uid: true, ..Self::new(catalog) }
+    }
+
+    /// Programs by a catalog of their own that says the same.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { catalog: Arc::new(Mutex::new(catalog)), chance_by_uid: self.chance_by_uid }
     }
 
     /// Changes the catalog: it holds for containers that start from then on.
     pub fn change(&self, change: impl FnOnce(&mut Catalog)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.catalog.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 impl ProgramSource for Programs {
     fn program_of(&self, pod: &Pod, node: &str, at: Timestamp) -> Box<dyn PodProgram> {
-        let catalog = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = Place { catalog: &catalog, pod, node, at };
+        let catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Place { catalog: &catalog, pod, node, at, chance_by_uid: self.chance_by_uid };
         place
             .serving_test()
             .or_else(|| place.custom_test())
@@ -120,6 +137,7 @@ struct Place<'a> {
     pod: &'a Pod,
     node: &'a str,
     at: Timestamp,
+    chance_by_uid: bool,
 }
 
 impl Place<'_> {
@@ -130,6 +148,9 @@ impl Place<'_> {
     fn seed(&self) -> u64 {
         let name = |field: &Option<String>| field.clone().unwrap_or_default();
         let meta = &self.pod.metadata;
+        if self.chance_by_uid {
+            return derive_seed(self.catalog.seed, &["pod", &name(&meta.uid)]);
+        }
         derive_seed(self.catalog.seed, &["pod", &name(&meta.namespace), &name(&meta.name), &self.at.to_string()])
     }
 

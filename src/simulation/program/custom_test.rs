@@ -27,7 +27,7 @@ use crate::{
 const UNKNOWN_IMAGE: i32 = 127;
 
 /// The programs of such a test's pod.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct CustomTestRun {
     pod: Pod,
     request: CollectRequest,

@@ -29,7 +29,7 @@ const STARTING_STOP: SignedDuration = SignedDuration::from_millis(300);
 const TERMINATED: i32 = 143;
 
 /// An engine in a container.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct EngineRunner {
     pub(super) spec: EngineSpec,
     pub(super) faulty: Option<SettingsError>,

@@ -7,7 +7,7 @@ use super::helper::{life_of, obeys};
 use crate::simulation::cluster::kubelet::{Changes, Ending, PodProgram};
 
 /// The programs of such a pod.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Plain {
     pub(super) pod: Pod,
 }

@@ -23,7 +23,7 @@ const WRITING: SignedDuration = SignedDuration::from_millis(100);
 const NOTICING: SignedDuration = SignedDuration::from_millis(250);
 
 /// The probe.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ProbeRunner {
     pub(super) request: ProbeRequest,
     pub(super) client: ClientCondition,

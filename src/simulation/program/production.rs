@@ -13,7 +13,7 @@ use super::{
 use crate::simulation::cluster::kubelet::{Changes, Ending, PodProgram};
 
 /// The programs of a pod of production.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Production {
     pod: Pod,
     engines: BTreeMap<String, EngineRunner>,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The programs of a test pod.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ServingTestRun {
     pod: Pod,
     engine_name: String,

@@ -65,6 +65,7 @@ pub fn prepare(file: &ScenarioFile) -> Result<Prepared, CalendarError> {
             .iter()
             .map(|one| DecisionTerms { decision: one.decision, by: one.by.clone(), after: one.after.0 })
             .collect(),
+        comparable: false,
     };
     let mut actions = Vec::new();
     for event in &spec.events {

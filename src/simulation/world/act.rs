@@ -12,7 +12,7 @@ use crate::{
     simulation::{
         api_server::StatusError,
         cluster::kubelet::ImageFault,
-        operator::{ReplicaState, RequestFault},
+        operator::{Interruption, ReplicaState, RequestFault},
         program::NodeCondition,
     },
 };
@@ -22,6 +22,12 @@ const LEASE: SignedDuration = SignedDuration::from_secs(15);
 
 /// How often a replica asks for its lease.
 const LEASE_RENEWAL: SignedDuration = SignedDuration::from_secs(2);
+
+/// For how long there is no process after one was killed at a write: until the kubelet has started it again.
+const RESTART: SignedDuration = SignedDuration::from_secs(2);
+
+/// For how long a process stands still that was stopped at a write: well beyond the takeover of its lease.
+const STANDSTILL: SignedDuration = SignedDuration::from_secs(45);
 
 /// Something that happens at an instant.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,6 +213,18 @@ impl World {
             Action::SetCondition(condition) => self.programs.change(|catalog| catalog.conditions.push(*condition)),
             _ => {}
         }
+    }
+
+    /// What was planned for a write befalls the replica that sends it.
+    pub(super) fn interrupt(&mut self, replica: usize, interruption: Interruption) {
+        let action = match interruption {
+            Interruption::KilledBefore | Interruption::KilledAfter => {
+                Action::KillOperator { replica, lasting: RESTART }
+            }
+            Interruption::Paused => Action::PauseOperator { replica, lasting: STANDSTILL },
+            Interruption::ReplyLost => return,
+        };
+        self.befall(action, self.clock.now());
     }
 
     fn resume(&mut self, replica: usize) {

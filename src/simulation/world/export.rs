@@ -11,6 +11,11 @@ use crate::cluster::execute::AuditExport;
 pub struct MemoryExport(Mutex<Vec<AuditRecord>>);
 
 impl MemoryExport {
+    /// An export that has been handed the same.
+    pub(super) fn fork(&self) -> Self {
+        Self(Mutex::new(self.records()))
+    }
+
     /// The records so far.
     pub fn records(&self) -> Vec<AuditRecord> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -8,6 +8,7 @@
 mod act;
 mod decider;
 mod export;
+mod fork;
 mod observe;
 mod run;
 mod settings;
@@ -30,7 +31,7 @@ use super::{
     api_server::{ApiServer, StatusError},
     chance::Chance,
     cluster::{Controllers, kubelet::Kubelets, node_object},
-    operator::{Replica, ReplicaParts, RequestGate},
+    operator::{Interruption, Replica, ReplicaParts, RequestGate},
     oracle::Oracles,
     program::Programs,
     virtual_clock::VirtualClock,
@@ -61,6 +62,7 @@ pub struct World {
     /// When each revision was made.
     pub instants: Instants,
     gate: Arc<RequestGate>,
+    operator: Arc<OperatorSettings>,
     controllers: Controllers,
     replicas: Vec<Replica>,
     lease_holder: Option<usize>,
@@ -75,7 +77,7 @@ pub struct World {
 }
 
 /// What the agenda holds already.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Planned {
     cluster: Option<Place>,
     looks: Vec<Option<Place>>,
@@ -101,23 +103,30 @@ impl World {
     pub fn on(clock: Arc<VirtualClock>, server: ApiServer, settings: WorldSettings) -> Result<Self, StatusError> {
         let seed = settings.catalog.seed;
         set_up(&server, &settings)?;
-        let programs = Programs::new(settings.catalog);
+        let programs = if settings.comparable { Programs::comparable } else { Programs::new }(settings.catalog);
         let kubelets = Kubelets::new(settings.images, Box::new(programs.clone()), clock.clone());
         server.set_log_source(kubelets.log_source());
         let gate = Arc::new(RequestGate::new(clock.clone(), Chance::of(seed, "requests")));
         server.set_interceptor(Some(gate.clone()));
         let export = Arc::new(MemoryExport::default());
+        let operator = Arc::new(OperatorSettings { image: settings.operator.image.clone() });
         let parts = ReplicaParts {
             server: server.clone(),
             gate: gate.clone(),
             clock: clock.clone(),
             export: export.clone(),
-            settings: Arc::new(OperatorSettings { image: settings.operator.image.clone() }),
+            settings: operator.clone(),
         };
         let replicas: Vec<Replica> = (0..settings.operator.replicas)
             .map(|index| {
                 let notices = settings.operator.notices(seed, index);
-                Replica::start(&format!("phaseloop-{index}"), parts.clone(), index == 0, notices)
+                Replica::start(
+                    &format!("phaseloop-{index}"),
+                    parts.clone(),
+                    index == 0,
+                    notices,
+                    settings.operator.skips_idle_looks,
+                )
             })
             .collect();
         let agenda =
@@ -132,6 +141,7 @@ impl World {
             export,
             instants: Instants::default(),
             gate,
+            operator,
             controllers: Controllers::new(kubelets),
             replicas,
             lease_holder: Some(0),
@@ -150,6 +160,16 @@ impl World {
         let place = self.actions.len();
         self.actions.push(action);
         self.agenda.add(at.max(self.clock.now()), WorldEvent::Act(place));
+    }
+
+    /// Lets something befall whichever replica sends this write, counted from 0 over all replicas.
+    pub fn interrupt_at_write(&self, write: u64, interruption: Interruption) {
+        self.gate.interrupt_at_write(write, interruption);
+    }
+
+    /// The writes that the replicas of the operator have sent, in order.
+    pub fn operator_writes(&self) -> Vec<String> {
+        self.gate.writes()
     }
 
     /// The cluster's own controllers.

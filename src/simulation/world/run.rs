@@ -153,7 +153,12 @@ impl World {
         let now = self.clock.now();
         let Some(replica) = self.replicas.get_mut(index) else { return };
         match replica.advance().await {
-            Progress::AtRequest => drop(self.agenda.add(now, WorldEvent::Proceed(index))),
+            Progress::AtRequest => {
+                if let Some(interruption) = self.gate.take_interruption() {
+                    self.interrupt(index, interruption);
+                }
+                self.agenda.add(now, WorldEvent::Proceed(index));
+            }
             Progress::Waiting => drop(self.agenda.add(later_by(now, PATIENCE), WorldEvent::Proceed(index))),
             Progress::Done(item, Ok(wake)) => tracing::trace!(%item, ?wake, "done"),
             Progress::Done(item, Err(error)) => {

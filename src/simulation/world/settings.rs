@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{DecisionTerms, OPERATOR_NAMESPACE};
 use crate::simulation::{
-    api_server::Settings,
+    api_server::{IdentityRule, Settings},
     chance::Chance,
     cluster::{NodeShape, kubelet::ImageStore},
     operator::NoticeTerms,
@@ -28,12 +28,16 @@ pub struct WorldSettings {
     pub operator: OperatorTerms,
     /// What people decide about promotions.
     pub decisions: Vec<DecisionTerms>,
+    /// Whether uids, generated names and the chance of engines follow from what they are of, and not from when and after
+    /// what else: histories that differ in one point, as by the death of an operator, can be compared then.
+    pub comparable: bool,
 }
 
 impl WorldSettings {
     /// How its API server is set up.
     pub fn of_server(&self) -> Settings {
-        let mut of_server = Settings { seed: self.catalog.seed, ..Settings::default() };
+        let identities = if self.comparable { IdentityRule::ByName } else { IdentityRule::InOrder };
+        let mut of_server = Settings { seed: self.catalog.seed, identities, ..Settings::default() };
         of_server.namespaces.extend([OPERATOR_NAMESPACE.to_owned(), self.namespace.clone()]);
         of_server
     }
@@ -50,6 +54,8 @@ pub struct OperatorTerms {
     pub notice_delay_max: SignedDuration,
     /// How many of a hundred notices are lost.
     pub notices_lost_percent: u64,
+    /// Whether looks are left out that would read what the last one read before anything is due.
+    pub skips_idle_looks: bool,
     /// Whether what happens at one instant happens in an order that the seed decides.
     pub draws_lots: bool,
 }
@@ -61,6 +67,7 @@ impl Default for OperatorTerms {
             image: "ghcr.io/phaseloop/phaseloop:0.1.0".to_owned(),
             notice_delay_max: SignedDuration::ZERO,
             notices_lost_percent: 0,
+            skips_idle_looks: true,
             draws_lots: false,
         }
     }

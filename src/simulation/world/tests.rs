@@ -45,6 +45,7 @@ fn settings(seed: u64) -> WorldSettings {
         },
         operator: OperatorTerms::default(),
         decisions: Vec::new(),
+        comparable: false,
     }
 }
 

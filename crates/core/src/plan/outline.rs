@@ -1,7 +1,5 @@
 //! The plan: everything that one look at one object asks for.
 
-use jiff::Timestamp;
-
 use super::{Intent, Wake};
 use crate::prelude::*;
 
@@ -28,12 +26,6 @@ impl<Report> Plan<Report> {
     pub const fn report_only(report: Report, wake: Wake) -> Self {
         Self { remember: None, intents: Vec::new(), report, wake }
     }
-
-    /// The same plan, waking no later than the driver's limit.
-    #[must_use]
-    pub fn capped(self, now: Timestamp) -> Self {
-        Self { wake: self.wake.capped(now), ..self }
-    }
 }
 
 #[cfg(test)]
@@ -44,13 +36,5 @@ mod tests {
     fn a_plan_that_only_reports_does_nothing_else() {
         let plan = Plan::report_only("fine", Wake::OnChange);
         assert_eq!(plan, Plan { remember: None, intents: vec![], report: "fine", wake: Wake::OnChange });
-    }
-
-    #[test]
-    fn capping_a_plan_changes_only_its_wake() {
-        let now = Timestamp::UNIX_EPOCH;
-        let plan = Plan::report_only("fine", Wake::At(Timestamp::MAX)).capped(now);
-        assert_eq!(plan.wake, Wake::At(Timestamp::from_second(300).unwrap()));
-        assert_eq!(plan.report, "fine");
     }
 }

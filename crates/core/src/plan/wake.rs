@@ -5,6 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::policy::bound::WAKE_MAX;
 
 /// When the driver looks at an object again, unless the object or something it watches changes before.
+///
+/// What a decision promises by it: as long as nothing that it rests on changes, deciding again before that instant
+/// changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wake {
     /// At an instant; an instant that has passed means at once.
@@ -19,7 +22,14 @@ impl Wake {
         Self::At(instant_after(now, delay))
     }
 
+    /// Time alone changes nothing, but the change that is waited for may come without a notice: as late as a caller that
+    /// caps what it waits ([`capped`](Self::capped)) lets it be.
+    pub const fn poll() -> Self {
+        Self::At(Timestamp::MAX)
+    }
+
     /// Never later than [`WAKE_MAX`] from `now`, in case a notice was lost. What waits for a change only keeps waiting.
+    /// Whoever waits applies this, not whoever decides: so that it stays known when something is really due.
     #[must_use]
     pub fn capped(self, now: Timestamp) -> Self {
         match self {
@@ -60,6 +70,7 @@ mod tests {
             assert_eq!(Wake::At(at(asked)).capped(at(0)), Wake::At(at(given)), "{asked}");
         }
         assert_eq!(Wake::OnChange.capped(at(0)), Wake::OnChange);
+        assert_eq!(Wake::poll().capped(at(0)), Wake::At(at(300)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::bound::{COUNTING_WINDOW_MIN_DEFAULT, COUNTING_WINDOW_SLACK};
 use crate::{
     prelude::*,
-    schedule::{SchedulePeriod, earlier_by},
+    schedule::{SchedulePeriod, earlier_by, later_by},
     value::{RunFacts, Severity, SymptomKind, Uid},
 };
 
@@ -57,6 +57,11 @@ impl SymptomCount {
     /// Whether there are enough for a pattern.
     pub const fn reaches_threshold(&self) -> bool {
         self.count >= self.threshold
+    }
+
+    /// When time alone lowers the count: the oldest run that counts leaves the window. `None` while none counts.
+    pub fn changes_at(&self) -> Option<Timestamp> {
+        self.evidence.first().map(|oldest| later_by(oldest.completed_at, self.window))
     }
 }
 

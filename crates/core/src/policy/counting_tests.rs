@@ -116,7 +116,7 @@ proptest! {
             // One uid is one object: what was listed first is what it is.
             by_uid.entry(uid).or_insert((hour, valid, counts));
         }
-        let now = crate::schedule::later_by(start, SignedDuration::from_hours(now_hour));
+        let now = later_by(start, SignedDuration::from_hours(now_hour));
         let expected = by_uid
             .iter()
             .filter(|(uid, (hour, valid, counts))| {
@@ -126,7 +126,7 @@ proptest! {
         let mut facts: Vec<RunFacts> = by_uid
             .iter()
             .map(|(uid, (hour, valid, counts))| {
-                let when = crate::schedule::later_by(start, SignedDuration::from_hours(*hour)).to_string();
+                let when = later_by(start, SignedDuration::from_hours(*hour)).to_string();
                 RunFacts { valid: *valid, counts: *counts, ..oom(&uid.to_string(), &when) }
             })
             .collect();
@@ -137,5 +137,15 @@ proptest! {
         let consumed = consumed.iter().map(|uid| Uid::new(uid.to_string())).collect();
         let count = count_symptoms(&rule(), &facts, &consumed, now);
         prop_assert_eq!(count.count, i64::try_from(expected).unwrap());
+        // Until then nothing leaves; what comes in is news, and no matter of time alone.
+        facts.retain(|run| run.completed_at <= now);
+        let again = |at: Timestamp| count_symptoms(&rule(), &facts, &consumed, at).count;
+        match count.changes_at() {
+            None => prop_assert_eq!(count.count, 0),
+            Some(changes_at) => {
+                prop_assert_eq!(again(earlier_by(changes_at, SignedDuration::from_nanos(1))), count.count);
+                prop_assert!(again(changes_at) < count.count);
+            }
+        }
     }
 }

@@ -29,13 +29,13 @@ pub const PENDING_RECHECK: SignedDuration = SignedDuration::from_secs(10);
 /// then only the finalizer is taken off.
 ///
 /// Guarantees: nothing is written to a target that is not exactly as the promotion knows it; at most one foreign write
-/// per plan; a plan that is not terminal wakes within five minutes.
+/// per plan; a plan that is not terminal has an instant at which it goes on.
 pub fn decide_promotion(facts: &PromotionFacts, now: Timestamp) -> PromotionPlan {
     let mut plan = if facts.progress.phase.is_terminal() { settle(facts) } else { advance(facts, now) };
     if plan.report.phase != facts.progress.phase {
         plan.intents.push(Intent::RecordEvent(tell(facts, &plan.report)));
     }
-    plan.capped(now)
+    plan
 }
 
 /// A promotion that has ended owes nothing any more.

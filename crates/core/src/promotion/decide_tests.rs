@@ -167,9 +167,9 @@ fn a_transition_is_told_once_and_as_a_warning_where_a_person_should_look() {
 }
 
 #[test]
-fn a_promotion_that_has_not_ended_wakes_within_five_minutes() {
+fn a_promotion_that_has_not_ended_wakes_when_time_alone_changes_it() {
     let waiting = decide(&rolled_out(), 200);
-    assert_eq!(waiting.wake, Wake::At(at(500)));
+    assert_eq!(waiting.wake, Wake::At("2026-03-06T10:00:00Z".parse().unwrap()), "it must be validated by then");
     let mut ended = facts();
     ended.target = None;
     assert_eq!(decide(&ended, 60).wake, Wake::At(at(60)));

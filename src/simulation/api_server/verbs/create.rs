@@ -151,6 +151,10 @@ pub(super) fn make(
     let uid = state.identity.uid();
     set(&mut object, &["metadata", "uid"], uid);
     name_it(state, definition, &mut object)?;
+    let place = format!("{} {}/{}", definition.storage, meta(&object, "namespace"), meta(&object, "name"));
+    if let Some(uid) = state.identity.uid_by_name(&place) {
+        set(&mut object, &["metadata", "uid"], uid);
+    }
     prepare_create(definition, &mut object);
     let mut errors = validate_create(definition, &object);
     if definition.built_in().is_some() || errors.is_empty() {
@@ -175,6 +179,7 @@ pub(super) fn make(
     if dry_run {
         return Ok(Arc::new(ObjectVersion::new(object, 0, owners)));
     }
+    state.identity.made(place);
     Ok(state.put(definition, object, owners))
 }
 

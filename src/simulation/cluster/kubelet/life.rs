@@ -38,7 +38,7 @@ impl Life {
 pub type Changes = Vec<(String, Life)>;
 
 /// The programs of one pod: they decide what its containers do. All of it is known beforehand, and can only be cut short.
-pub trait PodProgram: Debug + Send {
+pub trait PodProgram: Debug + Send + CloneProgram {
     /// A container starts, for the `run`-th time from 0.
     fn started(&mut self, container: &str, run: u32, at: Timestamp) -> Changes;
 
@@ -56,6 +56,24 @@ pub trait PodProgram: Debug + Send {
 
     /// What a container has printed by an instant: its present run, or the one before.
     fn output(&self, container: &str, previous: bool, until: Timestamp) -> String;
+}
+
+/// Copies the programs of a pod as they are in the middle of their lives.
+pub trait CloneProgram {
+    /// The copy.
+    fn clone_boxed(&self) -> Box<dyn PodProgram>;
+}
+
+impl<T: PodProgram + Clone + 'static> CloneProgram for T {
+    fn clone_boxed(&self) -> Box<dyn PodProgram> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn PodProgram> {
+    fn clone(&self) -> Self {
+        (**self).clone_boxed()
+    }
 }
 
 /// Where programs come from.

@@ -34,7 +34,7 @@ pub struct RunningPod {
 }
 
 /// A pod on its node.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PodMachine {
     pub(super) identity: RunningPod,
     /// The pod as it was taken up.

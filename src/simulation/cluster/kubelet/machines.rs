@@ -28,7 +28,7 @@ use crate::simulation::{
 };
 
 /// A pod on a node, with what was last reported of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Kept {
     machine: PodMachine,
     /// How much of what happened to it is reported.
@@ -60,6 +60,22 @@ impl Kubelets {
         clock: Arc<crate::simulation::virtual_clock::VirtualClock>,
     ) -> Self {
         Self { pods: Shelf::default(), images, programs, log: ContainerLog::default(), clock }
+    }
+
+    /// Kubelets that go on from where these stand, by other programs and another clock.
+    pub fn fork(
+        &self,
+        programs: Box<dyn ProgramSource>,
+        clock: Arc<crate::simulation::virtual_clock::VirtualClock>,
+    ) -> Self {
+        let pods = self.pods.with(|pods| pods.clone());
+        Self {
+            pods: Shelf(Arc::new(Mutex::new(pods))),
+            images: self.images.clone(),
+            programs,
+            log: self.log.clone(),
+            clock,
+        }
     }
 
     /// What really ran.

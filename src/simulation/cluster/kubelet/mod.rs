@@ -15,7 +15,7 @@ mod status;
 mod stop;
 
 pub use images::{ImageFault, ImageStore};
-pub use life::{Changes, Ending, Life, PodProgram, ProgramSource};
+pub use life::{Changes, CloneProgram, Ending, Life, PodProgram, ProgramSource};
 pub use machine::{PodMachine, RunningPod};
 pub use machines::Kubelets;
 pub use record::{ContainerEvent, ContainerFate, ContainerLog, ContainerRecord};

@@ -39,7 +39,7 @@ impl Script {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Scripted {
     script: Script,
     runs: BTreeMap<String, u32>,

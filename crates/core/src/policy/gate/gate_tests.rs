@@ -233,6 +233,11 @@ fn the_rate_counts_starts_in_any_sliding_period() {
     assert_eq!(check("2026-03-05T01:00:00Z").message, "2 of 3 tuning runs started within 24h");
     // Above the allowance (it was lowered): one start more must have left the period.
     let four: Vec<&TuningRunFacts> = runs.iter().collect();
+    let changes = |now: &str| check(now).changes_at.map(|at| at.to_string());
+    let oldest_leaves = Some("2026-03-05T01:00:00Z".to_owned());
+    assert_eq!(changes("2026-03-04T05:00:00Z"), oldest_leaves, "closed");
+    assert_eq!(changes("2026-03-05T01:00:00Z"), Some("2026-03-05T02:00:00Z".to_owned()), "open");
+    assert_eq!(changes("2026-03-09T00:00:00Z"), None, "none is left");
     let lowered = |allowed| check_rate(&four, allowed, lasts("24h"), at("2026-03-04T05:00:00Z"));
     assert_eq!(standing(&lowered(5)), (true, BelowRate, None));
     assert_eq!(standing(&lowered(4)), (false, RateReached, opens("2026-03-05T01:00:00Z")));

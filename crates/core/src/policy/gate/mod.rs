@@ -130,15 +130,23 @@ pub struct GateState {
     pub message: String,
     /// For a closed gate: when it opens by itself, if nothing else happens. `None` if time alone does not open it.
     pub opens_at: Option<Timestamp>,
+    /// When time alone changes a figure that it tells, open or closed. `None` where nothing but its opening does, or an
+    /// end of the window.
+    #[serde(skip)]
+    pub changes_at: Option<Timestamp>,
 }
 
 impl GateState {
     fn open(name: GateName, reason: GateReason, message: impl Into<String>) -> Self {
-        Self { name, open: true, reason, message: message.into(), opens_at: None }
+        Self { name, open: true, reason, message: message.into(), opens_at: None, changes_at: None }
     }
 
     fn closed(name: GateName, reason: GateReason, message: impl Into<String>, opens_at: Option<Timestamp>) -> Self {
-        Self { name, open: false, reason, message: message.into(), opens_at }
+        Self { name, open: false, reason, message: message.into(), opens_at, changes_at: None }
+    }
+
+    fn changing_at(self, changes_at: Option<Timestamp>) -> Self {
+        Self { changes_at, ..self }
     }
 }
 

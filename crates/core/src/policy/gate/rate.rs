@@ -15,11 +15,12 @@ pub fn check_rate(runs: &[&TuningRunFacts], allowed: i64, period: SignedDuration
     let started = i64::try_from(counted_until.len()).unwrap_or(i64::MAX);
     let standing = format!("{started} of {allowed} tuning runs started within {}", format_duration(period));
     if started < allowed {
-        return GateState::open(NAME, GateReason::BelowRate, standing);
+        return GateState::open(NAME, GateReason::BelowRate, standing).changing_at(counted_until.first().copied());
     }
     // One more may start when all but `allowed - 1` of those that count have left the period; never, if none is allowed.
     let surplus = usize::try_from(started - allowed).ok();
     let opens_at = surplus.and_then(|surplus| counted_until.get(surplus)).copied();
     let next = opens_at.map_or_else(String::new, |opens_at| format!("; the next may start {opens_at}"));
     GateState::closed(NAME, GateReason::RateReached, format!("{standing}{next}"), opens_at)
+        .changing_at(counted_until.first().copied())
 }
