@@ -24,9 +24,11 @@ pub(super) struct MarkedKind {
 }
 
 impl MarkedKind {
+    const NAMESPACE: Self = Self { name: "namespace", path: "/api/v1/namespaces" };
+
     /// All of them.
     pub(super) const ALL: [Self; 6] = [
-        Self { name: "namespace", path: "/api/v1/namespaces" },
+        Self::NAMESPACE,
         Self { name: "node", path: "/api/v1/nodes" },
         Self { name: "priority class", path: "/apis/scheduling.k8s.io/v1/priorityclasses" },
         Self {
@@ -60,19 +62,30 @@ pub(super) fn clear(network: &Network) -> Result<usize, RemoteError> {
     let mut removed = 0;
     for kind in MarkedKind::ALL {
         for object in kind.marked(network)? {
-            let path = format!("{}/{}", kind.path, name_of(&object));
-            if kind.name == "namespace" {
-                removed += empty(network, name_of(&object))?;
+            if kind == MarkedKind::NAMESPACE {
+                removed += clear_namespace(network, name_of(&object))?;
+            } else {
+                let path = format!("{}/{}", kind.path, name_of(&object));
+                delete(network, &path)?;
+                await_end(network, &path)?;
             }
-            delete(network, &path)?;
-            if kind.name == "namespace" {
-                let_go(network, &path)?;
-            }
-            await_end(network, &path)?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Removes a namespace with all that is in it. Says how many objects it held.
+///
+/// # Errors
+/// Where something stays.
+pub(super) fn clear_namespace(network: &Network, name: &str) -> Result<usize, RemoteError> {
+    let path = format!("{}/{name}", MarkedKind::NAMESPACE.path);
+    let held = empty(network, name)?;
+    delete(network, &path)?;
+    let_go(network, &path)?;
+    await_end(network, &path)?;
+    Ok(held)
 }
 
 /// Removes everything in a namespace, whoever made it.

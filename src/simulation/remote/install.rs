@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     RemoteError,
     ask::{name_of, text},
+    clear::clear_namespace,
     mirror::MARK,
     network::{Call, Network},
     place::collection_path,
@@ -19,7 +20,9 @@ const POLICY_FILE: &str = "manifests/policies/promotion-decision.yaml";
 const POLICY: &str = include_str!("../../../manifests/policies/promotion-decision.yaml");
 /// What the policy refuses, and in which words.
 const PROMOTION: &str = include_str!("../../../manifests/samples/promotion-small.yaml");
-const REFUSAL: &str = "decision is Pending when a Promotion is made";
+const REFUSAL: &str = "approvedBy must be the user name of the requester";
+/// The namespace in which that is tried, and the Promotion in it.
+const TRIAL: &str = "phaseloop-simulate-trial";
 
 /// How often it is looked whether something is in force, and the pause between: 30 s in all.
 const LOOKS_MAX: u32 = 300;
@@ -87,10 +90,9 @@ fn await_served(network: &Network, definition: &Value) -> Result<(), RemoteError
 /// # Errors
 /// Where it is not in force.
 pub(super) fn policy(network: &Network, installs: bool) -> Result<(), RemoteError> {
-    if is_in_force(network)? {
-        return Ok(());
-    }
-    if installs {
+    make_decided(network)?;
+    let mut is_in_force = refuses(network)?;
+    if installs && !is_in_force {
         for object in documents(POLICY_FILE, POLICY)? {
             let plural = match text(&object, "/kind") {
                 "ValidatingAdmissionPolicy" => "validatingadmissionpolicies",
@@ -104,11 +106,16 @@ pub(super) fn policy(network: &Network, installs: bool) -> Result<(), RemoteErro
         }
         // It is taken up a moment after it is stored.
         for _ in 0..LOOKS_MAX {
-            if is_in_force(network)? {
-                return Ok(());
+            is_in_force = refuses(network)?;
+            if is_in_force {
+                break;
             }
             sleep(PAUSE);
         }
+    }
+    clear_namespace(network, TRIAL)?;
+    if is_in_force {
+        return Ok(());
     }
     Err(RemoteError::Unfit {
         problem: format!("the admission policy of {POLICY_FILE} is not in force"),
@@ -116,15 +123,31 @@ pub(super) fn policy(network: &Network, installs: bool) -> Result<(), RemoteErro
     })
 }
 
-/// Whether a Promotion is refused that is approved as it is made. It is a dry run.
-fn is_in_force(network: &Network) -> Result<bool, RemoteError> {
+/// Makes a Promotion that waits for a decision, in a namespace of its own.
+fn make_decided(network: &Network) -> Result<(), RemoteError> {
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": TRIAL } });
+    network.write(Method::POST, "/api/v1/namespaces", &marked(namespace))?.accepted("make a namespace")?;
     let mut promotion = documents("promotion-small.yaml", PROMOTION)?.into_iter().next().unwrap_or_default();
-    if let Some(spec) = promotion.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.insert("decision".to_owned(), "Approved".into());
-        spec.insert("approvedBy".to_owned(), "somebody".into());
+    if let Some(metadata) = promotion.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("name".to_owned(), TRIAL.into());
     }
-    let path = collection_path(crate::api::GROUP, "v1alpha1", "promotions", Some("default"));
-    let told = network.write(Method::POST, &format!("{path}?dryRun=All"), &promotion)?;
+    let path = collection_path(crate::api::GROUP, "v1alpha1", "promotions", Some(TRIAL));
+    let mut made = network.write(Method::POST, &path, &promotion)?.accepted("make a Promotion")?;
+    if let Some(fields) = made.as_object_mut() {
+        fields.insert("status".to_owned(), json!({ "phase": "AwaitingReview" }));
+    }
+    let told = network.write(Method::PUT, &format!("{path}/{TRIAL}/status"), &made)?;
+    told.accepted("write the status of a Promotion").map(drop)
+}
+
+/// Whether a decision is refused that names somebody else than the requester. It is a dry run.
+fn refuses(network: &Network) -> Result<bool, RemoteError> {
+    let path = collection_path(crate::api::GROUP, "v1alpha1", "promotions", Some(TRIAL));
+    let decision = json!({ "spec": { "decision": "Approved", "approvedBy": "somebody-else" } });
+    let mut call = Call::of(Method::PATCH, format!("{path}/{TRIAL}?dryRun=All"), decision.to_string().into());
+    call.content_type = "application/merge-patch+json";
+    call.user = Some("somebody".to_owned());
+    let told = network.tell(call)?;
     Ok(told.code == 403 && text(&told.value, "/message").contains(REFUSAL))
 }
 
