@@ -142,16 +142,16 @@ proptest! {
 #[test]
 fn one_request_by_itself_takes_what_the_formula_says_to_the_microsecond() {
     let spec = calm(&[]);
-    let (run, _) = run(&spec, &arriving([Micros::ZERO], 100, 20), 1);
+    let (run, _) = run(&spec, &arriving([Micros::ZERO], 2000, 20), 1);
     let request = &requests(&run)[0];
     let path = Micros::from_seconds(spec.card.host.path_seconds);
     let mut now = request.sent_at.plus(path);
     let mut expected = Vec::new();
     for token in 0..20 {
         let batch = if token == 0 {
-            Batch { tokens: 100, sequences: 1, attended: 100 * 101 / 2, context_tokens: 100, arrivals: 1 }
+            Batch { tokens: 2000, sequences: 1, attended: 2000 * 2001 / 2, context_tokens: 2000, arrivals: 1 }
         } else {
-            Batch { tokens: 1, sequences: 1, attended: 100 + token, context_tokens: 100 + token, arrivals: 0 }
+            Batch { tokens: 1, sequences: 1, attended: 2000 + token, context_tokens: 2000 + token, arrivals: 0 }
         };
         now = now.plus(step(&spec, &batch));
         expected.push(now.plus(path));
