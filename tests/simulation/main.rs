@@ -9,4 +9,8 @@
 #![allow(clippy::large_futures, reason = "a test has the stack of a whole thread")]
 
 mod four_nights;
+mod not_validated;
+mod over_committed;
+mod second_symptom;
+mod starved_cache;
 mod story;

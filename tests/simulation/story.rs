@@ -30,6 +30,12 @@ impl Story {
         objects.filter(|(of, _)| &**of == resource).map(|(_, object)| object.value.clone()).collect()
     }
 
+    /// Every version of an object of the scenario's namespace, oldest first.
+    pub(crate) fn versions(&self, resource: &str, name: &str) -> Vec<Value> {
+        let versions = self.world.server.versions_of(resource, "chat", name).into_iter();
+        versions.map(|change| change.object.value.clone()).collect()
+    }
+
     /// The ordered writes, a line each.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.world.server.writes().iter().map(ToString::to_string).collect()

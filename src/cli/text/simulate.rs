@@ -80,6 +80,9 @@ fn tell_night(text: &mut String, answer: &Answer, night: &NightLine, zone: &Time
     if !night.symptoms.is_empty() && !night.changed.is_empty() {
         indented(format!("changed   {}", night.changed.iter().map(|one| cut(one)).collect::<Vec<_>>().join(" · ")));
     }
+    for cause in causes(night) {
+        indented(format!("points to {cause}"));
+    }
     for flag in &night.flags {
         let counted = format!("{} {} of {} in {}", flag.symptom, flag.count, flag.threshold, flag.window);
         let state = match flag.state.as_str() {
@@ -109,6 +112,18 @@ fn tell_night(text: &mut String, answer: &Answer, night: &NightLine, zone: &Time
     for denied in &night.denied {
         line(text, &format!("{INDENT}denied    {denied}"));
     }
+}
+
+/// Where the evidence of a night's symptoms points, each direction once.
+fn causes(night: &NightLine) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    for symptom in night.symptoms.iter().filter(|symptom| symptom.diagnosis != "Unexplained") {
+        let is_told = causes.iter().any(|cause| cause.starts_with(&symptom.diagnosis));
+        if let Some(evidence) = symptom.evidence.last().filter(|_| !is_told) {
+            causes.push(format!("{}: {evidence}", symptom.diagnosis));
+        }
+    }
+    causes
 }
 
 fn tell_tuning(text: &mut String, answer: &Answer, night: &NightLine) {

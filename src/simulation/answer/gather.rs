@@ -164,6 +164,8 @@ impl Objects<'_> {
                     severity: symptom.severity.name().to_owned(),
                     current: symptom.current,
                     baseline: symptom.baseline,
+                    diagnosis: format!("{:?}", symptom.diagnosis),
+                    evidence: symptom.evidence.clone(),
                 })
                 .collect(),
             flags: flags_of(&followed),

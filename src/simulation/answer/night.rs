@@ -52,6 +52,10 @@ pub struct SymptomLine {
     pub current: f64,
     /// What it was compared with.
     pub baseline: Option<f64>,
+    /// Which way the evidence points, as one word.
+    pub diagnosis: String,
+    /// The evidence, in short sentences.
+    pub evidence: Vec<String>,
 }
 
 /// A flag.
