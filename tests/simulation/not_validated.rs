@@ -2,24 +2,20 @@
 
 use serde_json::Value;
 
-use crate::story::{Story, assert_kept, assert_writes, text};
+use crate::story::{CANARIES, ESCALATIONS, PROMOTIONS, RUNS, Story, assert_kept, assert_told, assert_writes, text};
 
-const RUNS: &str = "phaseruns.phaseloop.dev";
-const CANARIES: &str = "tuningcanaries.phaseloop.dev";
-const PROMOTIONS: &str = "promotions.phaseloop.dev";
 const PROMOTION: &str = "/metadata/annotations/phaseloop.dev~1promotion";
-
-fn story() -> Story {
-    Story::of("scenarios/not-validated.yaml", include_str!("../../scenarios/not-validated.yaml"))
-}
 
 #[test]
 fn a_value_that_does_not_hold_is_taken_back_to_the_letter_denied_and_replaced_by_one_that_does() {
-    let story = story();
+    let story = Story::in_file("not-validated");
     let runs = story.objects(RUNS);
-    let verdicts: Vec<&str> = runs.iter().map(|run| text(run, "/status/verdict")).collect();
     let expected = ["Unknown", "Unknown", "Unknown", "Degraded", "Degraded", "Degraded", "Degraded", "Healthy"];
-    assert_eq!(verdicts, expected, "three seeds, two bad nights, the one that refutes, one more, and the confirmation");
+    assert_eq!(
+        story.verdicts(),
+        expected,
+        "three seeds, two bad nights, the one that refutes, one more, and the confirmation"
+    );
     let uids: Vec<&str> = runs.iter().map(|run| text(run, "/metadata/uid")).collect();
     check_promotions(&story, &runs);
     check_target(&story);
@@ -41,6 +37,7 @@ fn a_value_that_does_not_hold_is_taken_back_to_the_letter_denied_and_replaced_by
         ],
     );
     assert_writes(&story, "not-validated");
+    assert_told(&story, "not-validated");
 }
 
 /// The first promotion says by which run it was refuted, and of what; the second holds.
@@ -59,6 +56,13 @@ fn check_promotions(story: &Story, runs: &[Value]) {
     let phases: Vec<&str> =
         refuted["status"]["history"]["records"].as_array().unwrap().iter().map(|record| text(record, "/to")).collect();
     assert_eq!(phases, ["Staged", "Applying", "Applied", "RollingBack", "RolledBack"]);
+    let told = story.events("SymptomPersists");
+    let name = text(refuted, "/metadata/name");
+    let back = format!(
+        "{name}: Deployment/llama-13b gets back containers[vllm].args[--gpu-memory-utilization]: 0.8 -> 0.92: run \
+         llama-13b-20260304-0200 still found vllm_oom"
+    );
+    assert!(told.contains(&back), "{told:?}");
     assert_eq!(text(confirmed, "/spec/parameters/gpu-memory-utilization"), "0.75");
     assert_eq!(text(confirmed, "/status/phase"), "Validated");
     assert_eq!(text(confirmed, "/status/validation/phaseRun"), text(&runs[7], "/metadata/name"));
@@ -98,7 +102,7 @@ fn check_second_search(story: &Story, uids: &[&str]) {
         serde_json::json!(sorted(&uids[5..7])),
         "the refuting night is the first of its count"
     );
-    let escalation = &story.objects("escalations.phaseloop.dev")[0];
+    let escalation = &story.objects(ESCALATIONS)[0];
     let denied = escalation["status"]["denied"].as_array().unwrap();
     assert_eq!(denied.len(), 1, "{denied:?}");
     assert_eq!(text(&denied[0], "/parameters/gpu-memory-utilization"), "0.8");

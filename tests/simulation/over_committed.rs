@@ -2,18 +2,13 @@
 
 use serde_json::Value;
 
-use crate::story::{Story, assert_kept, assert_writes, text};
-
-fn story() -> Story {
-    Story::of("scenarios/over-committed.yaml", include_str!("../../scenarios/over-committed.yaml"))
-}
+use crate::story::{CANARIES, ESCALATIONS, PROMOTIONS, RUNS, Story, assert_kept, assert_told, assert_writes, text};
 
 #[test]
 fn between_values_that_get_too_little_and_those_that_ask_for_too_much_the_right_one_is_found() {
-    let story = story();
-    let runs = story.objects("phaseruns.phaseloop.dev");
-    let verdicts: Vec<&str> = runs.iter().map(|run| text(run, "/status/verdict")).collect();
-    assert_eq!(verdicts, ["Unknown", "Unknown", "Unknown", "Degraded", "Degraded", "Degraded", "Healthy"]);
+    let story = Story::in_file("over-committed");
+    let runs = story.objects(RUNS);
+    assert_eq!(story.verdicts(), ["Unknown", "Unknown", "Unknown", "Degraded", "Degraded", "Degraded", "Healthy"]);
     for run in &runs[3..6] {
         let symptoms = run["status"]["symptoms"].as_array().unwrap();
         assert_eq!(symptoms.len(), 1, "{symptoms:?}");
@@ -21,7 +16,7 @@ fn between_values_that_get_too_little_and_those_that_ask_for_too_much_the_right_
         assert_eq!(text(&symptoms[0], "/diagnosis"), "MemoryOvercommitted");
         assert_eq!(run["status"]["changedSinceBaseline"], Value::Null, "nobody changed anything: the card did");
     }
-    let canaries = story.objects("tuningcanaries.phaseloop.dev");
+    let canaries = story.objects(CANARIES);
     let came: Vec<(&str, &str, &str)> = canaries
         .iter()
         .map(|canary| {
@@ -41,13 +36,13 @@ fn between_values_that_get_too_little_and_those_that_ask_for_too_much_the_right_
     assert_eq!(came, expected);
     let message = text(&canaries[6], "/status/messages/0");
     assert!(message.contains("is less than desired GPU memory utilization (0.82"), "{message}");
-    let promotion = &story.objects("promotions.phaseloop.dev")[0];
+    let promotion = &story.objects(PROMOTIONS)[0];
     assert_eq!((text(promotion, "/status/phase"), text(promotion, "/status/reason")), ("Validated", "Improved"));
     assert_eq!(text(promotion, "/status/validation/phaseRun"), text(&runs[6], "/metadata/name"));
     let deployment = &story.objects("deployments.apps")[0];
     assert_eq!(text(deployment, "/spec/template/spec/containers/0/args/1"), "--gpu-memory-utilization=0.8");
     assert_eq!(deployment["status"]["readyReplicas"], 1, "on the same card, with the new value, production starts");
-    assert_eq!(story.objects("escalations.phaseloop.dev")[0]["status"]["denied"], Value::Null);
+    assert_eq!(story.objects(ESCALATIONS)[0]["status"]["denied"], Value::Null);
     let kept = [
         "i1_budgets_are_kept",
         "i2_reservations_fit_the_budgets",
@@ -61,4 +56,5 @@ fn between_values_that_get_too_little_and_those_that_ask_for_too_much_the_right_
     ];
     assert_kept(&story, &kept);
     assert_writes(&story, "over-committed");
+    assert_told(&story, "over-committed");
 }

@@ -2,19 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::story::{Story, assert_kept, assert_writes, text};
-
-const RUNS: &str = "phaseruns.phaseloop.dev";
-const CANARIES: &str = "tuningcanaries.phaseloop.dev";
-const ESCALATIONS: &str = "escalations.phaseloop.dev";
-
-fn story() -> Story {
-    Story::of("scenarios/second-symptom.yaml", include_str!("../../scenarios/second-symptom.yaml"))
-}
+use crate::story::{
+    CANARIES, ESCALATIONS, PROMOTIONS, RUNS, Story, assert_kept, assert_told, assert_writes, condition, flag, text,
+};
 
 #[test]
 fn a_second_symptom_after_the_tuning_run_starts_no_other_and_a_new_pattern_does() {
-    let story = story();
+    let story = Story::in_file("second-symptom");
     let mut runs = story.objects(RUNS);
     runs.sort_by_key(|run| text(run, "/status/startedAt").to_owned());
     let verdicts: Vec<&str> = runs.iter().map(|run| text(run, "/status/verdict")).collect();
@@ -23,7 +17,7 @@ fn a_second_symptom_after_the_tuning_run_starts_no_other_and_a_new_pattern_does(
     assert_eq!(text(&runs[5], "/metadata/name"), "llama-13b-by-hand");
     check_consumption(&story, &runs);
     check_what_is_told(&story);
-    let promotions = story.objects("promotions.phaseloop.dev");
+    let promotions = story.objects(PROMOTIONS);
     assert_eq!(promotions.len(), 1, "the run that found nothing promoted nothing");
     assert_eq!(text(&promotions[0], "/spec/parameters/gpu-memory-utilization"), "0.74");
     assert_eq!(text(&promotions[0], "/status/phase"), "Validated");
@@ -41,6 +35,7 @@ fn a_second_symptom_after_the_tuning_run_starts_no_other_and_a_new_pattern_does(
     ];
     assert_kept(&story, &kept);
     assert_writes(&story, "second-symptom");
+    assert_told(&story, "second-symptom");
 }
 
 /// Two tuning runs, each for two symptoms of its own; nothing between them.
@@ -66,22 +61,19 @@ fn check_what_is_told(story: &Story) {
     let second = &story.answer.nights.iter().filter(|night| night.night == 2).nth(1).unwrap();
     assert_eq!(second.run, "llama-13b-by-hand");
     assert_eq!(second.tuning, None);
-    let flag = &second.flags[0];
-    assert_eq!((flag.count, flag.threshold, flag.states.as_slice()), (1, 2, ["Cleared".to_owned()].as_slice()));
+    let line = &second.flags[0];
+    assert_eq!((line.count, line.threshold, line.states.as_slice()), (1, 2, ["Cleared".to_owned()].as_slice()));
     let versions = story.versions(ESCALATIONS, "llama-13b");
     let cleared = |version: &&Value| {
-        let flag = &version["status"]["flags"][0];
+        let flag = flag(version, "vllm_oom");
         text(flag, "/state") == "Cleared" && flag["count"] == 1
     };
     let told = versions.iter().find(cleared).unwrap();
-    let flag = &told["status"]["flags"][0];
-    assert_eq!(text(flag, "/reason"), "Consumed");
+    assert_eq!(text(flag(told, "vllm_oom"), "/reason"), "Consumed");
     let gates = told["status"]["gates"].as_array().unwrap();
     assert!(gates.iter().all(|gate| gate["open"] == true), "nothing but the flag stands in the way: {gates:?}");
     assert_eq!(text(told, "/status/state"), "Counting");
-    let conditions = told["status"]["conditions"].as_array().unwrap();
-    let ready = conditions.iter().find(|condition| text(condition, "/type") == "Ready").unwrap();
-    let message = text(ready, "/message");
+    let message = text(condition(told, "Ready"), "/message");
     assert!(message.contains("vllm_oom 1 of 2 in 29h"), "{message}");
     assert!(message.contains("NoCandidatePassed: none of 2 candidates passed"), "{message}");
 }

@@ -2,18 +2,13 @@
 
 use serde_json::Value;
 
-use crate::story::{Story, assert_kept, assert_writes, text};
-
-fn story() -> Story {
-    Story::of("scenarios/starved-cache.yaml", include_str!("../../scenarios/starved-cache.yaml"))
-}
+use crate::story::{CANARIES, ESCALATIONS, PROMOTIONS, RUNS, Story, assert_kept, assert_told, assert_writes, text};
 
 #[test]
 fn a_starved_cache_gets_a_larger_share_of_the_card_and_the_smallest_that_is_enough() {
-    let story = story();
-    let runs = story.objects("phaseruns.phaseloop.dev");
-    let verdicts: Vec<&str> = runs.iter().map(|run| text(run, "/status/verdict")).collect();
-    assert_eq!(verdicts, ["Unknown", "Unknown", "Unknown", "Degraded", "Degraded", "Degraded", "Healthy"]);
+    let story = Story::in_file("starved-cache");
+    let runs = story.objects(RUNS);
+    assert_eq!(story.verdicts(), ["Unknown", "Unknown", "Unknown", "Degraded", "Degraded", "Degraded", "Healthy"]);
     for run in &runs[3..6] {
         for symptom in run["status"]["symptoms"].as_array().unwrap() {
             assert_eq!((text(symptom, "/kind"), text(symptom, "/diagnosis")), ("latency_regression", "CachePressure"));
@@ -23,7 +18,7 @@ fn a_starved_cache_gets_a_larger_share_of_the_card_and_the_smallest_that_is_enou
         assert_eq!(changed["to"], Value::Null);
     }
     check_tuning(&story);
-    let promotions = story.objects("promotions.phaseloop.dev");
+    let promotions = story.objects(PROMOTIONS);
     assert_eq!(promotions.len(), 1);
     assert_eq!(text(&promotions[0], "/status/phase"), "Validated");
     assert_eq!(text(&promotions[0], "/spec/parameters/gpu-memory-utilization"), "0.88");
@@ -58,12 +53,13 @@ fn a_starved_cache_gets_a_larger_share_of_the_card_and_the_smallest_that_is_enou
     ];
     assert_kept(&story, &kept);
     assert_writes(&story, "starved-cache");
+    assert_told(&story, "starved-cache");
 }
 
 /// Production's own value and the next one answer too few requests in time; all above are equally good, and the smallest
 /// change among them is chosen.
 fn check_tuning(story: &Story) {
-    let canaries = story.objects("tuningcanaries.phaseloop.dev");
+    let canaries = story.objects(CANARIES);
     let value = |canary: &Value| text(canary, "/spec/parameters/gpu-memory-utilization").to_owned();
     let values: Vec<String> = canaries.iter().map(value).collect();
     assert_eq!(values, ["", "0.86", "0.88", "0.9", "0.92", "0.94", "0.96"], "nearest first, and nothing but this flag");
@@ -72,7 +68,7 @@ fn check_tuning(story: &Story) {
         assert_eq!(starved["status"]["fitness"], Value::Null);
     }
     assert!(canaries[2..].iter().all(|canary| canary["status"]["fitness"].as_f64().unwrap() > 0.95));
-    let escalation = &story.objects("escalations.phaseloop.dev")[0];
+    let escalation = &story.objects(ESCALATIONS)[0];
     let message = text(escalation, "/status/lastTuning/message");
     assert_eq!(message, "the incumbent failed, fitness 1.000; tie, chosen for the smaller change");
 }

@@ -11,7 +11,7 @@ const INDENT: &str = "         ";
 const MESSAGE_LENGTH_MAX: usize = 72;
 
 /// The whole story.
-pub(in crate::cli) fn simulate_text(answer: &Answer) -> String {
+pub fn simulate_text(answer: &Answer) -> String {
     let mut text = String::new();
     let zone = TimeZone::get(&answer.time_zone).unwrap_or(TimeZone::UTC);
     let version = env!("CARGO_PKG_VERSION");
@@ -88,7 +88,9 @@ fn tell_night(text: &mut String, answer: &Answer, night: &NightLine, zone: &Time
         let state = match flag.state.as_str() {
             "Armed" => format!(" -> armed until {}", local(flag.expires_at, zone, "%a %H:%M")),
             "Idle" => String::new(),
-            "Cleared" => " · flag cleared: a tuning run used up what armed it, and only new symptoms count".to_owned(),
+            "Cleared" if flag.count > 0 => {
+                " · flag cleared: a tuning run used up what armed it, and only new symptoms count".to_owned()
+            }
             other => format!(" · flag {}", other.to_lowercase()),
         };
         indented(format!("count     {counted}{state}"));
