@@ -14,6 +14,8 @@ mod simulate;
 mod simulate_remote;
 mod text;
 
+pub use text::simulate_text;
+
 use std::{io, process::ExitCode};
 
 use crate::{args::Command, exit::Exit};

@@ -10,4 +10,8 @@
 
 mod four_nights;
 mod idle;
+mod not_validated;
+mod over_committed;
+mod second_symptom;
+mod starved_cache;
 mod story;

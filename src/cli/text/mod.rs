@@ -13,7 +13,7 @@ pub(super) use colour::coloured;
 pub(super) use crashes::crashes_text;
 pub(super) use judgement::judgement_text;
 pub(super) use replay::replay_text;
-pub(super) use simulate::simulate_text;
+pub use simulate::simulate_text;
 
 use std::fmt::Write as _;
 

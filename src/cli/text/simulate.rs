@@ -11,7 +11,7 @@ const INDENT: &str = "         ";
 const MESSAGE_LENGTH_MAX: usize = 72;
 
 /// The whole story.
-pub(in crate::cli) fn simulate_text(answer: &Answer) -> String {
+pub fn simulate_text(answer: &Answer) -> String {
     let mut text = String::new();
     let zone = TimeZone::get(&answer.time_zone).unwrap_or(TimeZone::UTC);
     let version = env!("CARGO_PKG_VERSION");
@@ -80,11 +80,17 @@ fn tell_night(text: &mut String, answer: &Answer, night: &NightLine, zone: &Time
     if !night.symptoms.is_empty() && !night.changed.is_empty() {
         indented(format!("changed   {}", night.changed.iter().map(|one| cut(one)).collect::<Vec<_>>().join(" · ")));
     }
+    for cause in causes(night) {
+        indented(format!("points to {cause}"));
+    }
     for flag in &night.flags {
         let counted = format!("{} {} of {} in {}", flag.symptom, flag.count, flag.threshold, flag.window);
         let state = match flag.state.as_str() {
             "Armed" => format!(" -> armed until {}", local(flag.expires_at, zone, "%a %H:%M")),
             "Idle" => String::new(),
+            "Cleared" if flag.count > 0 => {
+                " · flag cleared: a tuning run used up what armed it, and only new symptoms count".to_owned()
+            }
             other => format!(" · flag {}", other.to_lowercase()),
         };
         indented(format!("count     {counted}{state}"));
@@ -97,16 +103,33 @@ fn tell_night(text: &mut String, answer: &Answer, night: &NightLine, zone: &Time
         }
     }
     tell_tuning(text, answer, night);
-    for promotion in answer.promotions.iter().filter(|promotion| promotion.night == night.night) {
+    // A night may have several runs: a promotion is told where it was tuned.
+    let here = |promotion: &&PromotionLine| promotion.night == night.night && night.tuning.is_some();
+    for promotion in answer.promotions.iter().filter(here) {
         tell_promotion(text, promotion, zone);
     }
     for promotion in answer.promotions.iter().filter(|one| one.decided_by.as_ref() == Some(&night.run)) {
         line(text, &format!("{INDENT}promotion {} {}: {}", promotion.change, promotion.phase, promotion.message));
     }
+    for denied in &night.denied {
+        line(text, &format!("{INDENT}denied    {denied}"));
+    }
+}
+
+/// Where the evidence of a night's symptoms points, each direction once.
+fn causes(night: &NightLine) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    for symptom in night.symptoms.iter().filter(|symptom| symptom.diagnosis != "Unexplained") {
+        let is_told = causes.iter().any(|cause| cause.starts_with(&symptom.diagnosis));
+        if let Some(evidence) = symptom.evidence.last().filter(|_| !is_told) {
+            causes.push(format!("{}: {evidence}", symptom.diagnosis));
+        }
+    }
+    causes
 }
 
 fn tell_tuning(text: &mut String, answer: &Answer, night: &NightLine) {
-    let canaries = answer.canaries.iter().filter(|canary| canary.night == night.night);
+    let canaries = answer.canaries.iter().filter(|canary| canary.run == night.run);
     let winner = night.tuning.as_ref().and_then(|tuning| tuning.winner.as_ref());
     for (index, canary) in canaries.enumerate() {
         let label = if index == 0 { "tuning" } else { "" };
@@ -123,7 +146,7 @@ fn tell_tuning(text: &mut String, answer: &Answer, night: &NightLine) {
 
 fn canary_text(canary: &CanaryLine, is_best: bool) -> String {
     let name = if canary.parameters.is_empty() { "incumbent" } else { &canary.parameters };
-    let fitness = canary.fitness.map_or_else(|| "no fitness".to_owned(), |fitness| format!("{fitness:.3}"));
+    let fitness = canary.fitness.map_or_else(|| "no fitness".to_owned(), three_digits);
     let p95 = canary.e2e_ms_p95.filter(|_| canary.fitness.is_some());
     let p95 = p95.map(|p95| format!("p95 {p95:.0}ms")).unwrap_or_default();
     let why =
@@ -131,6 +154,11 @@ fn canary_text(canary: &CanaryLine, is_best: bool) -> String {
     let best = if is_best { "best" } else { "" };
     let used = format!("{}/{}", canary.measured, canary.held);
     format!("{name:<28} {fitness:<10}  {used:<12} {p95:<12} {best}{why}")
+}
+
+/// A fitness is cut and not rounded, as in every other place; the status keeps twelve digits of it.
+fn three_digits(fitness: f64) -> String {
+    format!("{:.3}", (fitness.mul_add(1e3, 1e-6)).floor() / 1e3)
 }
 
 fn tell_promotion(text: &mut String, promotion: &PromotionLine, zone: &TimeZone) {

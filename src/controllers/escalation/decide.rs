@@ -151,7 +151,7 @@ fn go_on(
     };
     match next_step(&valid.object, basis, run, decision, plan, now) {
         NextStep::Wait { reason, message } => going(reason, message),
-        NextStep::Done { end, trials } => ended(conclude(valid, basis, run, &end, &trials, now)),
+        NextStep::Done { end, trials } => ended(conclude(valid, basis, run, (plan, &end), &trials, now)),
         NextStep::Canary(candidate, permit) => match (&basis.target, &basis.active_run) {
             (_, Some(active)) => {
                 going(TuningReason::PhaseRunActive.name(), format!("PhaseRun {active} tests the target"))

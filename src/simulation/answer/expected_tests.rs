@@ -27,10 +27,12 @@ fn answer() -> Answer {
             untried: Vec::new(),
             spent: String::new(),
         }),
+        denied: Vec::new(),
     };
     let canary = CanaryLine {
         name: "c".to_owned(),
         night: 3,
+        run: "r".to_owned(),
         role: "Candidate".to_owned(),
         parameters: String::new(),
         verdict: None,
@@ -93,6 +95,7 @@ fn what_came_as_expected_is_not_told() {
 fn each_difference_is_told_with_what_was_expected_and_what_came() {
     for (expect, sentence) in [
         (json!({ "nights": [{ "night": 4 }] }), "night 4: expected a run, came none"),
+        (json!({ "nights": [{ "night": 3, "run": 2 }] }), "night 3 run 2: expected a run, came none"),
         (
             json!({ "nights": [{ "night": 3, "verdict": "Healthy" }] }),
             "night 3, verdict: expected Healthy, came Degraded",

@@ -164,20 +164,24 @@ impl Objects<'_> {
                     severity: symptom.severity.name().to_owned(),
                     current: symptom.current,
                     baseline: symptom.baseline,
+                    diagnosis: format!("{:?}", symptom.diagnosis),
+                    evidence: symptom.evidence.clone(),
                 })
                 .collect(),
             flags: flags_of(&followed),
             gates: gates_of(&followed),
-            tuning: self.tuning(night, &followed),
+            tuning: self.tuning(night, completed, &followed),
+            denied: denied_since(versions, completed, &followed),
         })
     }
 
     /// What the tuning run of a night came to, as the Escalation last told it before the next run.
-    fn tuning(&self, night: i64, followed: &[&Escalation]) -> Option<TuningLine> {
+    fn tuning(&self, night: i64, judged_at: Option<Timestamp>, followed: &[&Escalation]) -> Option<TuningLine> {
         let date = self.calendar.date(night).to_string();
         let escalation = followed.last()?;
-        let outcome: &TuningOutcome =
-            escalation.status.as_ref()?.last_tuning.as_ref().filter(|outcome| outcome.night == date)?;
+        // A night may have several runs, and what was tuned before this one was judged followed from another.
+        let follows = |outcome: &&TuningOutcome| outcome.night == date && judged_at <= Some(outcome.ended_at);
+        let outcome = escalation.status.as_ref()?.last_tuning.as_ref().filter(follows)?;
         let canaries = self.canaries.iter().filter(|canary| canary.spec.night == date);
         let (mut measured, mut held) = (SignedDuration::ZERO, SignedDuration::ZERO);
         for used in canaries.filter_map(|canary| canary.status.as_ref()?.used.as_ref()) {
@@ -204,6 +208,15 @@ impl Objects<'_> {
         })
     }
 
+    /// The run of a canary's target that was judged last before it was made. Creation times are cut to seconds.
+    fn run_before(&self, canary: &TuningCanary) -> String {
+        let made = canary.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second());
+        let judged = self.runs.iter().filter(|run| run.spec.target_ref.name == canary.spec.target_ref.name);
+        let judged = judged.filter_map(|run| Some((run.status.as_ref()?.completed_at?, run)));
+        let before = judged.filter(|(at, _)| made.is_some_and(|made| at.as_second() <= made));
+        before.max_by_key(|(at, _)| *at).map(|(_, run)| run.name_any()).unwrap_or_default()
+    }
+
     fn canary(&self, canary: &TuningCanary) -> CanaryLine {
         let status = canary.status.clone().unwrap_or_default();
         let night = canary.spec.night.parse().ok();
@@ -213,6 +226,7 @@ impl Objects<'_> {
         CanaryLine {
             name: canary.name_any(),
             night: days.map_or(0, |days| i64::from(days.get_days()) + 1),
+            run: self.run_before(canary),
             role: format!("{:?}", canary.spec.role),
             parameters: written(&canary.spec.parameters),
             verdict: status.verdict.map(|verdict| format!("{verdict:?}")),
@@ -251,6 +265,16 @@ impl Objects<'_> {
             decided_by: status.validation.map(|validation| validation.phase_run),
         }
     }
+}
+
+/// What the versions that followed a verdict deny, and the one before it did not.
+fn denied_since(versions: &[EscalationAt], judged_at: Option<Timestamp>, followed: &[&Escalation]) -> Vec<String> {
+    let of = |escalation: &Escalation| escalation.status.as_ref().map(|status| status.denied.clone());
+    let before = versions.iter().rfind(|version| judged_at.is_none_or(|judged_at| version.at < judged_at));
+    let before = before.and_then(|version| of(&version.escalation)).unwrap_or_default();
+    let now = followed.last().and_then(|escalation| of(escalation)).unwrap_or_default();
+    let new = now.iter().filter(|entry| before.iter().all(|known| known.fingerprint != entry.fingerprint));
+    new.map(|entry| format!("{}: {}", written(&entry.parameters), entry.reason)).collect()
 }
 
 /// The flags of the first version that followed a verdict, with every state that each had until the next run.

@@ -32,8 +32,10 @@ pub struct NightLine {
     pub flags: Vec<FlagLine>,
     /// Gates as they stood right after the verdict.
     pub gates: Vec<GateLine>,
-    /// What the tuning run of this night came to; absent where there was none.
+    /// What the tuning run that followed came to; absent where there was none.
     pub tuning: Option<TuningLine>,
+    /// Candidates that were denied from then on, each with the reason.
+    pub denied: Vec<String>,
 }
 
 /// A symptom.
@@ -50,6 +52,10 @@ pub struct SymptomLine {
     pub current: f64,
     /// What it was compared with.
     pub baseline: Option<f64>,
+    /// Which way the evidence points, as one word.
+    pub diagnosis: String,
+    /// The evidence, in short sentences.
+    pub evidence: Vec<String>,
 }
 
 /// A flag.
@@ -108,6 +114,8 @@ pub struct CanaryLine {
     pub name: String,
     /// The night that it belongs to.
     pub night: i64,
+    /// The run of the target that was judged last before it began.
+    pub run: String,
     /// Incumbent or Candidate.
     pub role: String,
     /// What it sets, as `gpu-memory-utilization=0.75`; empty for the incumbent.

@@ -52,6 +52,11 @@ pub struct ExpectedNight {
     /// Which night.
     #[schemars(range(min = -60, max = 400))]
     pub night: i64,
+    /// Which of its runs, in the order in which they started: what follows is about this one, and about what came of it
+    /// until the next.
+    #[serde(default = "first")]
+    #[schemars(range(min = 1, max = 96))]
+    pub run: i64,
     /// The verdict of its run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::verdict")]
@@ -80,6 +85,10 @@ pub struct ExpectedNight {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::short_text")]
     pub tuning_ended: Option<String>,
+}
+
+fn first() -> i64 {
+    1
 }
 
 fn symptom_kinds(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
