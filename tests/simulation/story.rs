@@ -71,9 +71,15 @@ impl Story {
 
     /// What the operator told in events of a reason, as `NAME: note`.
     pub(crate) fn events(&self, reason: &str) -> Vec<String> {
-        let events = self.objects("events.events.k8s.io").into_iter();
+        let events = self.objects("events").into_iter();
         let told = events.filter(|event| text(event, "/reason") == reason);
         told.map(|event| format!("{}: {}", text(&event, "/regarding/name"), text(&event, "/note"))).collect()
+    }
+
+    /// Writes of the operator to a resource.
+    pub(crate) fn operator_writes(&self, resource: &str) -> usize {
+        let own = |write: &&String| write.contains(OPERATOR) && write.contains(&format!(" {resource} "));
+        self.writes().iter().filter(own).count()
     }
 
     /// The ordered writes, a line each.

@@ -16,6 +16,7 @@ use phaseloop_core::{
 use super::{
     Basis, Standing, TargetBasis, ValidEscalation,
     conclude::{Conclusion, broken_off, conclude, promoted},
+    flag::{message, newly_expired},
     load::canary_load,
     prune::prunings,
     run::TuningRun,
@@ -305,10 +306,16 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
     let newly_armed = decision
         .flags
         .iter()
-        .filter(|flag| flag.state == FlagState::Armed && !was_armed.contains(&(flag.symptom, flag.armed_at)));
-    let armed = newly_armed.map(|flag| {
-        let note = format!("{}: {}", flag.symptom.name(), flag.message());
+        .zip(&decision.counts)
+        .filter(|(flag, _)| flag.state == FlagState::Armed && !was_armed.contains(&(flag.symptom, flag.armed_at)));
+    let armed = newly_armed.map(|(flag, count)| {
+        let domains: Vec<String> = count.domains.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let note = format!("{}: {}; by domain: {}", flag.symptom.name(), flag.message(), domains.join(", "));
         notice(NoticeSeverity::Warning, FlagReason::ThresholdReached.name(), note)
+    });
+    let expired = newly_expired(valid, decision).map(|flag| {
+        let note = format!("{}: {}", flag.symptom.name(), message(valid, flag));
+        notice(NoticeSeverity::Warning, FlagReason::ExpiredUnused.name(), note)
     });
     let stepped = match step {
         TuningStep::Make(canary) => {
@@ -327,7 +334,7 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
         }
         TuningStep::Idle { .. } | TuningStep::Going { .. } => None,
     };
-    armed.chain(stepped).collect()
+    armed.chain(expired).chain(stepped).collect()
 }
 
 /// When time alone changes something: the next expiry, opening or closing, or the next run that no longer counts.

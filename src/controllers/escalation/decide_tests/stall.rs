@@ -9,10 +9,7 @@ use crate::{
         condition::{ConditionStatus, ConditionType},
         escalation::status::{EscalationState, FlagState},
     },
-    controllers::{
-        ObservedPolicy,
-        tuning_canary::fixture::{at, changed},
-    },
+    controllers::{ObservedPolicy, tuning_canary::fixture::changed},
 };
 
 type Change = fn(&mut World);
