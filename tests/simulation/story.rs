@@ -64,7 +64,7 @@ impl Story {
 
     /// What the operator told in events of a reason, as `NAME: note`.
     pub(crate) fn events(&self, reason: &str) -> Vec<String> {
-        let events = self.objects("events.events.k8s.io").into_iter();
+        let events = self.objects("events").into_iter();
         let told = events.filter(|event| text(event, "/reason") == reason);
         told.map(|event| format!("{}: {}", text(&event, "/regarding/name"), text(&event, "/note"))).collect()
     }
