@@ -45,7 +45,8 @@ fn check_consumption(story: &Story, runs: &[Value]) {
         uids.sort();
         json!(uids)
     };
-    let canaries = story.objects(CANARIES);
+    let mut canaries = story.objects(CANARIES);
+    canaries.sort_by_key(|canary| text(canary, "/metadata/creationTimestamp").to_owned());
     let incumbents: Vec<&Value> = canaries.iter().filter(|canary| text(canary, "/spec/role") == "Incumbent").collect();
     let [first, second] = incumbents.as_slice() else { panic!("{incumbents:?}") };
     assert_eq!(first["spec"]["consumes"], uids(&runs[3..5]));

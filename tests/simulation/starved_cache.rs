@@ -13,6 +13,8 @@ fn a_starved_cache_gets_a_larger_share_of_the_card_and_the_smallest_that_is_enou
         for symptom in run["status"]["symptoms"].as_array().unwrap() {
             assert_eq!((text(symptom, "/kind"), text(symptom, "/diagnosis")), ("latency_regression", "CachePressure"));
         }
+        let evidence = text(run, "/status/symptoms/0/evidence/1");
+        assert!(evidence.ends_with("requests were pushed out of a full KV cache"), "{evidence}");
         let changed = &run["status"]["changedSinceBaseline"][0];
         assert_eq!((text(changed, "/field"), text(changed, "/from")), ("kv-cache-dtype", "fp8"));
         assert_eq!(changed["to"], Value::Null);

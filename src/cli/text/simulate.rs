@@ -118,7 +118,8 @@ fn causes(night: &NightLine) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     for symptom in night.symptoms.iter().filter(|symptom| symptom.diagnosis != "Unexplained") {
         let is_told = causes.iter().any(|cause| cause.starts_with(&symptom.diagnosis));
-        if let Some(evidence) = symptom.evidence.last().filter(|_| !is_told) {
+        // First what was found, then which way it points, then what was changed.
+        if let Some(evidence) = symptom.evidence.get(1).filter(|_| !is_told) {
             causes.push(format!("{}: {evidence}", symptom.diagnosis));
         }
     }
