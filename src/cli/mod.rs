@@ -12,6 +12,8 @@ mod replay;
 mod simulate;
 mod text;
 
+pub use text::simulate_text;
+
 use std::{io, process::ExitCode};
 
 use crate::{args::Command, exit::Exit};

@@ -4,7 +4,7 @@
 use phaseloop::simulation::scenario::{DEFAULT_SCENARIO, DEFAULT_SCENARIO_FILE};
 use serde_json::Value;
 
-use crate::story::{Story, assert_kept, assert_writes, text};
+use crate::story::{Story, assert_kept, assert_told, assert_writes, text};
 
 const RUNS: &str = "phaseruns.phaseloop.dev";
 const CANARIES: &str = "tuningcanaries.phaseloop.dev";
@@ -38,6 +38,7 @@ fn a_regression_is_found_counted_cured_and_confirmed() {
     );
     assert_kept(&story, &["i1_", "i2_", "i12_", "i14_", "i20_", "i23_", "i24_", "i26_", "i30_"]);
     assert_writes(&story, "four-nights");
+    assert_told(&story, "four-nights");
     assert_eq!(story.answer.promotions[0].change, "gpu-memory-utilization 0.92 -> 0.75");
     let again = Story::of(DEFAULT_SCENARIO_FILE, DEFAULT_SCENARIO);
     assert_eq!(again.writes(), story.writes(), "one seed, one history");

@@ -8,5 +8,9 @@
 )]
 #![allow(clippy::large_futures, reason = "a test has the stack of a whole thread")]
 
+mod approval;
+mod flag_expires;
 mod four_nights;
+mod nothing_better;
 mod story;
+mod three_domains;

@@ -9,7 +9,7 @@ mod simulate;
 
 pub(super) use judgement::judgement_text;
 pub(super) use replay::replay_text;
-pub(super) use simulate::simulate_text;
+pub use simulate::simulate_text;
 
 use std::fmt::Write as _;
 

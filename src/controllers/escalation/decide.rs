@@ -16,6 +16,7 @@ use phaseloop_core::{
 use super::{
     Basis, Standing, TargetBasis, ValidEscalation,
     conclude::{Conclusion, broken_off, conclude, promoted},
+    flag::{message, newly_expired},
     load::canary_load,
     prune::prunings,
     run::TuningRun,
@@ -295,11 +296,16 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
     };
     let before = valid.object.status.iter().flat_map(|status| &status.flags);
     let was_armed: Vec<_> = before.filter(|flag| flag.state == WireFlagState::Armed).map(|flag| flag.symptom).collect();
-    let newly_armed =
-        decision.flags.iter().filter(|flag| flag.state == FlagState::Armed && !was_armed.contains(&flag.symptom));
-    let armed = newly_armed.map(|flag| {
-        let note = format!("{}: {}", flag.symptom.name(), flag.message());
+    let counted = decision.flags.iter().zip(&decision.counts);
+    let newly_armed = counted.filter(|(flag, _)| flag.state == FlagState::Armed && !was_armed.contains(&flag.symptom));
+    let armed = newly_armed.map(|(flag, count)| {
+        let domains: Vec<String> = count.domains.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let note = format!("{}: {}; by domain: {}", flag.symptom.name(), flag.message(), domains.join(", "));
         notice(NoticeSeverity::Warning, FlagReason::ThresholdReached.name(), note)
+    });
+    let expired = newly_expired(valid, decision).map(|flag| {
+        let note = format!("{}: {}", flag.symptom.name(), message(valid, flag));
+        notice(NoticeSeverity::Warning, FlagReason::ExpiredUnused.name(), note)
     });
     let stepped = match step {
         TuningStep::Make(canary) => {
@@ -318,7 +324,7 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
         }
         TuningStep::Idle { .. } | TuningStep::Going { .. } => None,
     };
-    armed.chain(stepped).collect()
+    armed.chain(expired).chain(stepped).collect()
 }
 
 /// When time alone changes something: the next expiry, opening or closing.

@@ -21,7 +21,7 @@ use crate::{
     api::{
         EscalationStatus,
         condition::{Condition, ConditionStatus, ConditionType},
-        escalation::status::{ActiveTuning, EscalationState, FlagStatus, GateName, GateStatus},
+        escalation::status::{ActiveTuning, EscalationState, GateName, GateStatus},
         phase_run::measured::cut,
     },
     controllers::{Report, condition},
@@ -80,7 +80,7 @@ pub(super) fn working(
     now: Timestamp,
 ) -> Report<EscalationStatus> {
     let mut status = valid.status();
-    status.flags = decision.flags.iter().map(FlagStatus::from).collect();
+    status.flags = super::flag::flags(valid, decision);
     status.gates = gates(decision);
     status.all_gates_open_at = decision.gates.all_open_at.filter(|_| !decision.gates.all_open);
     status.ledger = Some(ledger::written(basis, now));

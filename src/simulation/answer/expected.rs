@@ -31,6 +31,9 @@ pub fn unmet(expectation: &Expectation, answer: &Answer) -> Vec<String> {
     if let Some(denied) = expectation.denied {
         differ("denied candidates", denied.to_string(), answer.denied.to_string());
     }
+    if let Some(refused) = expectation.refused_decisions {
+        differ("refused decisions", refused.to_string(), answer.refused_decisions.to_string());
+    }
     for flag in expectation.engine_flags.iter().flatten() {
         for (target, flags) in &answer.engine_flags {
             let text = |value: Option<&String>| value.cloned().unwrap_or_else(|| "nothing".to_owned());

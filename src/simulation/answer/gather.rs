@@ -11,12 +11,16 @@ use serde_json::Value;
 
 use super::{
     Answer,
-    night::{CanaryLine, FlagLine, GateLine, NightLine, PromotionLine, SymptomLine, TuningLine},
+    night::{CanaryLine, DomainLine, FlagLine, GateLine, NightLine, SymptomLine, TuningLine},
+    promotion::promotion_line,
 };
 use crate::{
     api::{
         Escalation, PhaseRun, Promotion, TuningCanary,
-        escalation::{flag::FlagStatus, tuning::TuningOutcome},
+        escalation::{
+            flag::{FlagState, FlagStatus},
+            tuning::TuningOutcome,
+        },
     },
     simulation::{
         scenario::{Calendar, ScenarioFile},
@@ -70,9 +74,10 @@ pub fn gather(world: &World, file: &ScenarioFile, calendar: &Calendar) -> Answer
         targets: objects.targets(),
         nights: (0..objects.runs.len()).filter_map(|index| objects.night(index)).collect(),
         canaries: objects.canaries.iter().map(|canary| objects.canary(canary)).collect(),
-        promotions: objects.promotions.iter().map(|promotion| objects.promotion(promotion)).collect(),
+        promotions: objects.promotions.iter().map(|one| promotion_line(world, calendar, one)).collect(),
         engine_flags: engine_flags(world),
         denied: objects.escalations.values().filter_map(last).map(|status| status.denied.len()).sum(),
+        refused_decisions: world.refused_decisions().len(),
         events: world.events(),
         writes: world.server.write_count(),
         invariants: world.oracles.figures().clone(),
@@ -103,7 +108,8 @@ fn engine_flags(world: &World) -> BTreeMap<String, BTreeMap<String, String>> {
     flags
 }
 
-fn written(parameters: &ParameterSet) -> String {
+/// A set of parameters as `a=1 b=2`.
+pub(super) fn written(parameters: &ParameterSet) -> String {
     let texts: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
     texts.join(" ")
 }
@@ -155,12 +161,18 @@ impl Objects<'_> {
                 })
                 .collect(),
             fitness: status.fitness,
+            domains: status
+                .domains
+                .iter()
+                .map(|domain| DomainLine { name: domain.name.clone(), verdict: domain.verdict })
+                .collect(),
             symptoms: status
                 .symptoms
                 .iter()
                 .map(|symptom| SymptomLine {
                     kind: symptom.kind,
                     domain: symptom.domain.clone(),
+                    metric: symptom.metric,
                     severity: symptom.severity.name().to_owned(),
                     current: symptom.current,
                     baseline: symptom.baseline,
@@ -224,33 +236,6 @@ impl Objects<'_> {
             held: used.map(|used| used.hold.to_string()).unwrap_or_default(),
         }
     }
-
-    fn promotion(&self, promotion: &Promotion) -> PromotionLine {
-        let (spec, status) = (&promotion.spec, promotion.status.clone().unwrap_or_default());
-        let made = promotion.metadata.creation_timestamp.as_ref().map(|time| time.0);
-        let changes: Vec<String> = spec
-            .previous
-            .iter()
-            .map(|field| {
-                let before = field.value.as_ref().map_or_else(|| "(absent)".to_owned(), ToString::to_string);
-                let after = spec.parameters.get(&field.name).map(ToString::to_string).unwrap_or_default();
-                format!("{} {before} -> {after}", field.name)
-            })
-            .collect();
-        let ready = status.conditions.iter().find(|condition| condition.type_ == crate::api::ConditionType::Ready);
-        PromotionLine {
-            name: promotion.name_any(),
-            night: made.map_or(0, |made| self.calendar.night_of(made)),
-            change: changes.join(", "),
-            parameters: written(&spec.parameters),
-            phase: status.phase.map(|phase| format!("{phase:?}")).unwrap_or_default(),
-            message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
-            applied_at: status.applied_at,
-            rolled_out_at: status.rolled_out_at,
-            validate_by: spec.validate_by,
-            decided_by: status.validation.map(|validation| validation.phase_run),
-        }
-    }
 }
 
 /// The flags of the first version that followed a verdict, with every state that each had until the next run.
@@ -261,21 +246,28 @@ fn flags_of(followed: &[&Escalation]) -> Vec<FlagLine> {
     let Some(first) = followed.first() else { return Vec::new() };
     let line = |flag: FlagStatus| {
         let mut states: Vec<String> = Vec::new();
-        for state in followed.iter().flat_map(|escalation| flags(escalation)).filter(|one| one.symptom == flag.symptom)
+        let mut expired = None;
+        for later in followed.iter().flat_map(|escalation| flags(escalation)).filter(|one| one.symptom == flag.symptom)
         {
-            let state = format!("{:?}", state.state);
-            if states.last() != Some(&state) {
-                states.push(state);
+            let state = format!("{:?}", later.state);
+            if states.last() == Some(&state) {
+                continue;
             }
+            if later.state == FlagState::Expired && !states.is_empty() {
+                expired = Some(later.message);
+            }
+            states.push(state);
         }
         FlagLine {
             symptom: flag.symptom,
             state: format!("{:?}", flag.state),
             states,
             count: flag.count,
+            domains: flag.domains.into_iter().map(|domain| (domain.name, domain.count)).collect(),
             threshold: flag.threshold,
             window: flag.window.to_string(),
             expires_at: flag.expires_at,
+            expired,
         }
     };
     let told = flags(first).into_iter().map(line);

@@ -1,7 +1,9 @@
 //! The lines of a story, as values.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use phaseloop_core::value::{SymptomKind, Verdict};
+use phaseloop_core::value::{Metric, SymptomKind, Verdict};
 use serde::Serialize;
 
 /// One run, and what followed from it.
@@ -26,6 +28,8 @@ pub struct NightLine {
     pub changed: Vec<String>,
     /// Share of requests within their limits.
     pub fitness: Option<f64>,
+    /// The domains of the run with their verdicts, in the order of the run.
+    pub domains: Vec<DomainLine>,
     /// What degraded.
     pub symptoms: Vec<SymptomLine>,
     /// Flags as they stood right after the verdict, those that count anything.
@@ -36,6 +40,16 @@ pub struct NightLine {
     pub tuning: Option<TuningLine>,
 }
 
+/// A domain of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DomainLine {
+    /// Its name.
+    pub name: String,
+    /// Its verdict; absent while there is none.
+    pub verdict: Option<Verdict>,
+}
+
 /// A symptom.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,6 +58,8 @@ pub struct SymptomLine {
     pub kind: SymptomKind,
     /// The domain.
     pub domain: String,
+    /// The metric that showed it.
+    pub metric: Metric,
     /// How grave.
     pub severity: String,
     /// The figure.
@@ -64,12 +80,16 @@ pub struct FlagLine {
     pub states: Vec<String>,
     /// Runs that counted.
     pub count: i64,
+    /// The same by domain.
+    pub domains: BTreeMap<String, i64>,
     /// Runs that arm it.
     pub threshold: i64,
     /// How far back runs count.
     pub window: String,
     /// When it expires.
     pub expires_at: Option<Timestamp>,
+    /// That it expired unused before the next run, and why; absent where it did not.
+    pub expired: Option<String>,
 }
 
 /// A gate.
@@ -144,6 +164,8 @@ pub struct PromotionLine {
     pub phase: String,
     /// Why it stands there.
     pub message: String,
+    /// Where it stood, with the reason, and who decided; in order.
+    pub steps: Vec<StepLine>,
     /// When the value was first seen in the target.
     pub applied_at: Option<Timestamp>,
     /// When the rollout was seen finished.
@@ -152,4 +174,16 @@ pub struct PromotionLine {
     pub validate_by: Timestamp,
     /// The run that decided.
     pub decided_by: Option<String>,
+}
+
+/// Something that happened to a promotion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepLine {
+    /// When.
+    pub at: Timestamp,
+    /// What: the phase that it came to, `Approved`, `Rejected`, or `Refused` for a decision that the API server refused.
+    pub what: String,
+    /// Why, or by whom.
+    pub message: String,
 }

@@ -30,7 +30,7 @@ use crate::api::workload::Slo;
 pub struct MeasureWindow {
     /// The first instant that counts.
     pub from: Micros,
-    /// The client stops here: what is in flight is cut off, what is due later is not part of the measurement.
+    /// What is due from here on is not part of the measurement.
     pub until: Micros,
 }
 

@@ -26,6 +26,10 @@ pub struct Expectation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 64))]
     pub denied: Option<i64>,
+    /// How many decisions about promotions the API server refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 64))]
+    pub refused_decisions: Option<i64>,
     /// Flags of the engine in the targets' templates at the end, as `gpu-memory-utilization`, with their values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]

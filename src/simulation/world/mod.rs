@@ -17,7 +17,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::json;
 
-pub use act::Action;
+pub use act::{Action, RefusedDecision};
 pub use decider::{DecisionTerms, Decisions};
 pub use export::MemoryExport;
 pub use observe::Instants;
@@ -70,6 +70,7 @@ pub struct World {
     actions: Vec<Action>,
     /// Writes of people that the API server refused, with the reason.
     refused: Vec<String>,
+    refused_decisions: Vec<RefusedDecision>,
     events: u64,
     seen_container_events: usize,
 }
@@ -134,6 +135,7 @@ impl World {
             planned,
             actions: Vec::new(),
             refused: Vec::new(),
+            refused_decisions: Vec::new(),
             events: 0,
             seen_container_events: 0,
         })
@@ -161,7 +163,12 @@ impl World {
         self.events
     }
 
-    /// What people wanted and the API server refused.
+    /// Decisions about promotions that the API server refused.
+    pub fn refused_decisions(&self) -> &[RefusedDecision] {
+        &self.refused_decisions
+    }
+
+    /// What else people wanted and the API server refused.
     pub fn refused(&self) -> &[String] {
         &self.refused
     }
