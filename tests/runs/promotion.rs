@@ -5,14 +5,15 @@ use kube::ResourceExt;
 use phaseloop::{
     api::condition::{ConditionStatus, ConditionType},
     cluster::ClusterErrorKind,
+    controllers::{reconcile, tuning_canary::TuningCanaries},
     simulation::api_server::{AdmissionReview, Refusal, Settings, StatusError, Verb},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{NAMESPACE, OPERATOR, at, run},
+    cluster::{NAMESPACE, OPERATOR, at, key, run},
     escalation::Meanwhile,
-    tuning::{DEPLOYMENT, PROMOTION, Tuning, chain, lenient},
+    tuning::{DEPLOYMENT, ESCALATION, PROMOTION, Tuning, chain, lenient},
 };
 
 fn stood(phase: &str, reason: &str) -> (String, String) {
@@ -334,5 +335,56 @@ fn a_promotion_that_can_not_be_delivered_holds_itself_and_nobody_else() {
             .collect();
         assert!(stands.contains(&("llama".to_owned(), "Applying".to_owned())), "{stands:?}");
         assert!(stands.contains(&("qwen".to_owned(), "Superseded".to_owned())), "{stands:?}");
+    });
+}
+
+/// The Escalation is deleted, and with it what belongs to it.
+async fn delete_escalation(tuning: &Tuning) {
+    tuning.world.person().delete(ESCALATION, NAMESPACE, "llama", None).unwrap();
+    for _ in 0..4 {
+        while tuning.world.server.collect_garbage() > 0 {}
+        for canary in tuning.canaries() {
+            reconcile::<TuningCanaries>(&tuning.world.context(true), &key(&canary)).await.unwrap();
+        }
+    }
+    assert_eq!(tuning.canaries().len(), 0);
+}
+
+#[test]
+fn what_was_rolled_back_stays_denied_when_its_escalation_was_deleted_and_made_again() {
+    run(async {
+        let tuning = Tuning::new();
+        tuning.tune().await;
+        tuning.apply().await;
+        tuning.next_night("Degraded");
+        tuning.settle().await;
+        let name = tuning.promotion().name_any();
+        delete_escalation(&tuning).await;
+        tuning.create_escalation("llama", &json!({}));
+        tuning.settle().await;
+        let denied = tuning.escalation().status.unwrap().denied;
+        assert_eq!(denied.iter().map(|entry| entry.promotion_name.as_ref()).collect::<Vec<_>>(), [Some(&name)]);
+    });
+}
+
+#[test]
+fn a_value_that_is_in_is_validated_or_taken_back_without_its_escalation_and_one_that_is_not_stays_out() {
+    run(async {
+        let tuning = Tuning::new();
+        tuning.tune().await;
+        delete_escalation(&tuning).await;
+        tuning.decide("Approved");
+        tuning.settle().await;
+        assert_eq!(tuning.stands(), stood("Staged", "EvidenceMissing"));
+        assert_eq!(tuning.arguments(), BEFORE);
+        for (verdict, phase) in [("Healthy", "Validated"), ("Degraded", "RolledBack")] {
+            let tuning = Tuning::new();
+            tuning.tune().await;
+            tuning.apply().await;
+            delete_escalation(&tuning).await;
+            tuning.next_night(verdict);
+            tuning.settle().await;
+            assert_eq!(tuning.stands().0, phase);
+        }
     });
 }
