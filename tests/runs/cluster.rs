@@ -67,8 +67,12 @@ pub(crate) struct World {
 impl World {
     /// A cluster with a Deployment `llama`, at half past two.
     pub(crate) fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    /// The same on a server that is set up like this.
+    pub(crate) fn with(settings: Settings) -> Self {
         let clock = Arc::new(VirtualClock::new(at("2026-03-04T02:30:00Z")));
-        let settings = Settings::default();
         let namespaces = [settings.namespaces.clone(), vec![NAMESPACE.to_owned()]].concat();
         let server = ApiServer::new(clock.clone(), Settings { namespaces, ..settings });
         let world = Self { clock, server, export: Arc::default() };
@@ -168,7 +172,7 @@ impl World {
         self.list(("v1", "Pod"))
     }
 
-    fn list<K: serde::de::DeserializeOwned>(&self, kind: (&str, &str)) -> Vec<K> {
+    pub(crate) fn list<K: serde::de::DeserializeOwned>(&self, kind: (&str, &str)) -> Vec<K> {
         let objects = self.person().list(kind, Some(NAMESPACE));
         objects.iter().map(|object| object.typed().unwrap()).collect()
     }
@@ -248,7 +252,7 @@ fn run_spec(domains: &[&str]) -> Value {
     json!({ "targetRef": { "kind": "Deployment", "name": "llama" }, "domains": domains })
 }
 
-fn key<K: ResourceExt>(object: &K) -> ObjectKey {
+pub(crate) fn key<K: ResourceExt>(object: &K) -> ObjectKey {
     ObjectKey::new(object.namespace().unwrap_or_default(), object.name_any())
 }
 

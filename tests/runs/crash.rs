@@ -13,7 +13,7 @@ use crate::cluster::{OPERATOR, World, at, measured, run};
 
 /// What happens to one write of the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Fault {
     /// It never arrives.
     Lost,
     /// It is carried out, and nobody learns of it.
@@ -21,10 +21,23 @@ enum Fault {
 }
 
 /// Lets one write of the operator go wrong.
-struct OneFault {
+pub(crate) struct OneFault {
     at_write: u64,
     fault: Fault,
     writes: AtomicU64,
+}
+
+impl OneFault {
+    /// At this write; at none, where nothing is to go wrong.
+    pub(crate) fn new(fault: Option<(u64, Fault)>) -> Arc<Self> {
+        let (at_write, fault) = fault.unwrap_or((u64::MAX, Fault::Lost));
+        Arc::new(Self { at_write, fault, writes: AtomicU64::new(0) })
+    }
+
+    /// How many writes there were.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
 }
 
 impl RequestInterceptor for OneFault {
@@ -51,8 +64,7 @@ async fn night(fault: Option<(u64, Fault)>) -> (u64, Value) {
     let domains = json!([domain("chat"), domain("rag")]);
     let patch = json!({ "spec": { "run": { "domains": domains } } });
     world.person().merge(kind, crate::cluster::NAMESPACE, "nightly", "", patch).unwrap();
-    let (at_write, fault) = fault.unwrap_or((u64::MAX, Fault::Lost));
-    let interceptor = Arc::new(OneFault { at_write, fault, writes: AtomicU64::new(0) });
+    let interceptor = OneFault::new(fault);
     world.server.set_interceptor(Some(interceptor.clone()));
     world.settle().await;
     world.clock.move_to(at("2026-03-04T03:00:00Z"));
@@ -69,7 +81,7 @@ async fn night(fault: Option<(u64, Fault)>) -> (u64, Value) {
     let made: Vec<String> =
         world.created().iter().map(|made| made.split(' ').next().unwrap_or_default().to_owned()).collect();
     let ends = json!({ "runs": runs, "schedule": schedule, "made": made, "pods": world.pods().len() });
-    (interceptor.writes.load(Ordering::Relaxed), ends)
+    (interceptor.writes(), ends)
 }
 
 fn domain(name: &str) -> Value {

@@ -1,4 +1,5 @@
-//! Schedules and runs against an API server: the same driver as in a cluster, a virtual clock, and every death in between.
+//! Schedules, runs, Escalations and promotions against an API server: the same driver as in a cluster, a virtual clock,
+//! and every death in between.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,4 +11,8 @@
 
 mod cluster;
 mod crash;
+mod escalation;
 mod night;
+mod promotion;
+mod tuning;
+mod tuning_crash;

@@ -80,7 +80,11 @@ fn build_canary(valid: &ValidEscalation, basis: &Basis, new: &NewCanary) -> Opti
         ..conditions
     };
     let mut canary = TuningCanary::new(&new.name, spec);
-    canary.metadata = metadata(valid, &new.name, &new.escalation, &new.target, digest("TuningCanary", &canary.spec));
+    let digest = digest("TuningCanary", &canary.spec);
+    canary.metadata = ObjectMeta {
+        owner_references: Some(vec![owner_reference(&new.escalation)]),
+        ..metadata(valid, &new.name, &new.escalation, &new.target, digest)
+    };
     Some(canary)
 }
 
@@ -115,7 +119,9 @@ fn incumbent_spec(valid: &ValidEscalation, basis: &Basis, new: &NewCanary) -> Op
     })
 }
 
-/// The promotion. Its evidence is the canary that won, which is one of those that were read.
+/// The promotion. Its evidence is the canary that won, which is one of those that were read. It is labelled by its
+/// Escalation, and not owned by it: what was rolled back or rejected stays denied, and runs under it stay known, when the
+/// Escalation is gone.
 fn build_promotion(valid: &ValidEscalation, basis: &Basis, new: &NewPromotion) -> Option<Promotion> {
     let winner = basis.canaries.iter().find(|canary| canary.uid().as_deref() == Some(new.canary.uid.as_str()))?;
     let requests = winner.status.as_ref()?.requests?;
@@ -133,7 +139,7 @@ fn build_promotion(valid: &ValidEscalation, basis: &Basis, new: &NewPromotion) -
     Some(promotion)
 }
 
-/// What every object of a tuning run carries: it belongs to its Escalation, and owes something from the first instant on.
+/// What every object of a tuning run carries: whose it is, and that it owes something from the first instant on.
 fn metadata(
     valid: &ValidEscalation,
     name: &str,
@@ -152,7 +158,6 @@ fn metadata(
         labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
         annotations: Some([(ANNOTATION_SPEC_DIGEST.to_owned(), digest)].into()),
         finalizers: Some(vec![FINALIZER.to_owned()]),
-        owner_references: Some(vec![owner_reference(escalation)]),
         ..ObjectMeta::default()
     }
 }

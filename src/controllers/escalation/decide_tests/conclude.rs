@@ -43,6 +43,8 @@ fn the_best_candidate_is_promoted_on_its_terms() {
     let cycle = &winner.spec.cycle;
     assert_eq!(promotion.name_any(), promotion_name(&target_of(winner), cycle));
     assert_eq!(promotion.metadata.finalizers, Some(vec![FINALIZER.to_owned()]));
+    assert_eq!(promotion.owner_references(), [], "deleting an Escalation deletes no evidence");
+    assert_eq!(promotion.labels()["phaseloop.dev/escalation"], "llama");
     let spec = serde_json::to_value(&promotion.spec).unwrap();
     let expected = json!({
         "escalationName": "llama", "cycle": cycle, "symptom": "vllm_oom",
