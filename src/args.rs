@@ -42,6 +42,7 @@ pub enum Command {
 
 /// `phaseloop simulate`.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SimulateArguments {
     /// Scenario to run; left out, the four nights of the seed
     #[arg(value_name = "SCENARIO.yaml")]
@@ -54,13 +55,13 @@ pub struct SimulateArguments {
     pub nights: Option<u16>,
     /// Kill the operator before and after each of its writes, lose each answer, pause it at each write while another
     /// replica takes over: one history each; say which of them ended otherwise
-    #[arg(long, conflicts_with_all = ["events", "state", "crash_at"])]
+    #[arg(long, conflicts_with_all = ["events", "state", "crash_at", "kubeconfig"])]
     pub crashes: bool,
     /// With --crashes: only every N-th write
     #[arg(long, value_name = "N", requires = "crashes", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub every: u32,
     /// Tell the history of one of those, as in 212:killed-before, killed-after, reply-lost or takeover
-    #[arg(long, value_name = "WRITE:WHAT")]
+    #[arg(long, value_name = "WRITE:WHAT", conflicts_with = "kubeconfig")]
     pub crash_at: Option<Point>,
     /// Print every write that the API server was asked for
     #[arg(long)]
@@ -68,6 +69,18 @@ pub struct SimulateArguments {
     /// Write all objects as they stand at the end to this file, as one YAML List
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
+    /// Run on the API server of this kubeconfig's current context instead of the one in memory
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Make our definitions and the policy on decisions where they are missing, for the time of the run
+    #[arg(long, requires = "kubeconfig")]
+    pub install: bool,
+    /// Remove first what an earlier run left there
+    #[arg(long, requires = "kubeconfig")]
+    pub replace: bool,
+    /// Leave there what the run made
+    #[arg(long, requires = "kubeconfig")]
+    pub keep: bool,
     /// For people, or for programs
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: OutputFormat,
@@ -151,11 +164,18 @@ const SIMULATE_HELP: &str = "\
 Needs no cluster and no GPU, and changes nothing but the file of --state. One seed gives one history, byte for byte; only
 `wallSeconds` differs between two runs. A scenario with `expect:` is a test: exit code 0 if all of it came, else 1.
 
+With --kubeconfig the same scenario runs on a real API server, and its objects lie there. Operator, scheduler, kubelets,
+controllers and people stay simulated, and so does the time: what the API server stamps by its own clock (creation,
+deletion, managedFields, the binding of a pod) is told as of the scenario's instant. It must be a test API server without
+nodes and controllers (etcd and kube-apiserver are enough), and the user one who may do everything. The run makes the
+scenario's namespace, which must not be there, nodes and a PriorityClass, and removes them at the end.
+
 Examples:
   phaseloop simulate
   phaseloop simulate --seed 8 --nights 6
   phaseloop simulate scenarios/four-nights.yaml --output json | jq '.promotions'
   phaseloop simulate --state objects.yaml --events
+  phaseloop simulate --kubeconfig test.kubeconfig --install
   phaseloop simulate --crashes --every 10
   phaseloop simulate --crash-at 212:killed-before --events
 

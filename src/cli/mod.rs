@@ -11,7 +11,10 @@ mod output;
 mod policy_file;
 mod replay;
 mod simulate;
+mod simulate_remote;
 mod text;
+
+pub use text::simulate_text;
 
 use std::{io, process::ExitCode};
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     output::{print, print_text},
+    simulate_remote,
     text::simulate_text,
 };
 use crate::{
@@ -31,22 +32,20 @@ pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
         return super::crashes::run(arguments, &file);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    let watched = io::stderr().is_terminal();
     #[allow(clippy::disallowed_methods, reason = "wallSeconds is the one figure that the machine's clock gives")]
     let began = std::time::Instant::now();
-    let progress = |night, nights| {
-        if watched {
-            let _ = write!(io::stderr(), "\rnight {night} of {nights}\x1b[K");
+    let told = |night, nights| progress(&night_of(night, nights));
+    let (answer, world) = match (&arguments.kubeconfig, arguments.crash_at) {
+        (Some(kubeconfig), _) => simulate_remote::run(&runtime, &file, kubeconfig, arguments)?,
+        (None, point) => {
+            let outcome = match point {
+                Some(point) => disturbed_story(&file, point, told).map_err(anyhow::Error::from),
+                None => runtime.block_on(Box::pin(run_story(&file, told))).map_err(anyhow::Error::from),
+            };
+            progress("");
+            outcome?
         }
     };
-    let outcome = match arguments.crash_at {
-        Some(point) => disturbed_story(&file, point, progress).map_err(anyhow::Error::from),
-        None => runtime.block_on(Box::pin(run_story(&file, progress))).map_err(anyhow::Error::from),
-    };
-    if watched {
-        let _ = write!(io::stderr(), "\r\x1b[K");
-    }
-    let (answer, world) = outcome?;
     let answer = Answer { wall_seconds: began.elapsed().as_secs_f64(), ..answer };
     if arguments.events {
         let lines: String = world.server.writes().iter().map(|write| format!("{write}\n")).collect();
@@ -58,6 +57,17 @@ pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     print(&answer, simulate_text, arguments.output)?;
     let came = answer.unmet.is_empty() && answer.invariants.violations_total == 0;
     Ok(if came { Exit::Success } else { Exit::Degraded })
+}
+
+fn night_of(night: i64, nights: i64) -> String {
+    format!("night {night} of {nights}")
+}
+
+/// Shows where a run is, on a terminal only; nothing takes the line away.
+pub(super) fn progress(text: &str) {
+    if io::stderr().is_terminal() {
+        let _ = write!(io::stderr(), "\r{text}\x1b[K");
+    }
 }
 
 fn scenario_of(arguments: &SimulateArguments) -> anyhow::Result<ScenarioFile> {

@@ -16,6 +16,6 @@ pub use guard::{
     GUARD_OUTPUT_BYTES, GUARD_RECORD_VERSION, GUARD_STOP_MARK, GuardEnd, GuardRecord, GuardRequest, guard_record_name,
 };
 pub use request::{
-    CollectRequest, PROBE_REQUEST_VERSION, PreflightRequest, ProbeMode, ProbeRequest, REFUSED_EXIT_CODE, canary_warmup,
+    CollectRequest, PROBE_REQUEST_VERSION, PreflightRequest, ProbeMode, ProbeRequest, REFUSED_EXIT_CODE,
     message_bytes_max,
 };

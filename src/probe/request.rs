@@ -2,8 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use phaseloop_core::{
-    analysis::probe::MESSAGE_BYTES_DEFAULT,
-    policy::bound::{PHASE_ENGINE_RESTARTS_MAX, SERVING_WARMUP_DEFAULT},
+    analysis::probe::MESSAGE_BYTES_DEFAULT, policy::bound::PHASE_ENGINE_RESTARTS_MAX, tuning::measuring::closing,
     value::digest::short_digest,
 };
 use serde::{Deserialize, Serialize};
@@ -20,9 +19,6 @@ pub const PROBE_REQUEST_VERSION: u32 = 1;
 pub const REFUSED_EXIT_CODE: i32 = 7;
 /// Bytes that the kubelet keeps of the termination messages of a whole pod.
 const POD_MESSAGE_BYTES: usize = 12_288;
-/// A canary warms up for the eighth part of its measuring: one second of the default eight, which leaves seven for the
-/// requests that count.
-const CANARY_WARMUP_DIVISOR: i32 = 8;
 
 /// Bytes that each container of a pod may write as its termination message, so that the kubelet keeps all of them.
 pub const fn message_bytes_max(containers: usize) -> usize {
@@ -31,11 +27,6 @@ pub const fn message_bytes_max(containers: usize) -> usize {
         None => POD_MESSAGE_BYTES,
     };
     if share < MESSAGE_BYTES_DEFAULT { share } else { MESSAGE_BYTES_DEFAULT }
-}
-
-/// The part of a canary's measuring that warms up: an eighth, and never more than a PHASE warms up.
-pub fn canary_warmup(measure: SignedDuration) -> SignedDuration {
-    measure.checked_div(CANARY_WARMUP_DIVISOR).unwrap_or_default().min(SERVING_WARMUP_DEFAULT)
 }
 
 /// What the probe does when the engine dies.
@@ -100,9 +91,16 @@ impl ProbeRequest {
     /// The command's name.
     pub const COMMAND: &str = "probe";
 
-    /// Hash of the request schedule: probes with equal ones offer equal requests, which can be compared one by one.
+    /// From the engine's being ready on, how long requests must be due to count: what is due later is sent, so that the
+    /// load stays what it was, but may not be answered before `measure` is over.
+    pub fn counts_for(&self) -> SignedDuration {
+        let answer_limit = self.slo.as_ref().and_then(|slo| slo.e2e);
+        self.measure.0.saturating_sub(closing(self.measure.0, answer_limit.map(|limit| limit.0)))
+    }
+
+    /// Hash of the request schedule: probes with equal ones count equal requests, which can be compared one by one.
     pub fn schedule_hash(&self) -> String {
-        let load = (&self.workload, self.seed, self.warmup, self.measure);
+        let load = (&self.workload, self.seed, self.warmup, self.measure, Duration(self.counts_for()));
         short_digest(&["schedule", &serde_json::to_string(&load).unwrap_or_default()])
     }
 

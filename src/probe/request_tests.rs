@@ -106,11 +106,15 @@ fn the_messages_of_a_pod_never_exceed_what_the_kubelet_keeps_of_it() {
 }
 
 #[test]
-fn a_canary_warms_up_for_an_eighth_of_its_measuring_and_never_longer_than_a_run() {
-    for (measure, warmup_ms) in [(8, 1_000), (60, 7_500), (300, 10_000)] {
-        let warmup = canary_warmup(SignedDuration::from_secs(measure));
-        assert_eq!(warmup, SignedDuration::from_millis(warmup_ms), "{measure} s");
-    }
+fn what_is_due_too_late_to_be_answered_does_not_count() {
+    let counts_for = |slo: Option<serde_json::Value>| {
+        let slo = slo.map(|slo| serde_json::from_value(slo).unwrap());
+        ProbeRequest { slo, ..request() }.counts_for()
+    };
+    assert_eq!(counts_for(Some(json!({"e2e": "1s"}))), SignedDuration::from_secs(7));
+    assert_eq!(counts_for(Some(json!({"e2e": "60s"}))), SignedDuration::from_secs(6), "a quarter at most");
+    assert_eq!(counts_for(Some(json!({"ttft": "1s"}))), SignedDuration::from_secs(6), "nothing limits a whole answer");
+    assert_eq!(counts_for(None), SignedDuration::from_secs(6));
 }
 
 #[test]
@@ -132,4 +136,9 @@ fn requests_are_comparable_only_where_load_seed_and_times_are_equal() {
     assert_ne!(hash(|request| request.seed = 8), plain);
     assert_ne!(hash(|request| request.workload.requests = 9), plain);
     assert_ne!(hash(|request| request.measure = request.warmup), plain);
+    assert_ne!(
+        hash(|request| request.slo = serde_json::from_value(json!({"e2e": "1s"})).unwrap()),
+        plain,
+        "more requests count"
+    );
 }

@@ -1,6 +1,7 @@
 //! A whole cluster in memory, in which the real operator runs under a virtual clock.
 //!
-//! **What lives here**: the API server in memory, and the oracles that watch what happens.
+//! **What lives here**: the API server in memory, the way to a real one in its place, and the oracles that watch what
+//! happens.
 //!
 //! **What must not**: anything that the operator knows of. No branch on "simulation" is outside this folder.
 
@@ -14,6 +15,7 @@ pub mod engine;
 pub mod operator;
 pub mod oracle;
 pub mod program;
+pub mod remote;
 pub mod scenario;
 pub mod virtual_clock;
 pub mod world;

@@ -80,6 +80,7 @@ fn canary_load(canary: &wire::CanaryPolicy) -> CanaryLoad {
     let workload = canary.workload.as_ref();
     CanaryLoad {
         rate_per_second: workload.and_then(|workload| workload.arrival.rate),
+        answer_limit: canary.slo.as_ref().and_then(|slo| slo.e2e).map(Into::into),
         requests_max: workload.and_then(|workload| u64::try_from(workload.requests).ok()),
         samples_min: u64::try_from(canary.limits.minimum_requests).unwrap_or(u64::MAX),
     }

@@ -6,17 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec};
 use phaseloop_core::{
     plan::{OwnObject, pod::TestPodPurpose},
-    tuning::Binding,
+    tuning::{Binding, measuring::canary_warmup},
     value::{ParameterName, ParameterValue, TargetReference},
 };
 
-use crate::{
-    api::{
-        phase_run::ServingTest,
-        tuning_canary::TuningCanarySpec,
-        workload::{Slo, Workload},
-    },
-    probe::canary_warmup,
+use crate::api::{
+    phase_run::ServingTest,
+    tuning_canary::TuningCanarySpec,
+    workload::{Slo, Workload},
 };
 
 /// A test pod that is wanted.

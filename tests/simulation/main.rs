@@ -8,6 +8,14 @@
 )]
 #![allow(clippy::large_futures, reason = "a test has the stack of a whole thread")]
 
+mod approval;
+mod flag_expires;
 mod four_nights;
 mod idle;
+mod not_validated;
+mod nothing_better;
+mod over_committed;
+mod second_symptom;
+mod starved_cache;
 mod story;
+mod three_domains;

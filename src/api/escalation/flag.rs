@@ -1,5 +1,7 @@
 //! Flags in the status of an Escalation: everything that the core must know of them to decide on from there.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use phaseloop_core::{
     policy::{self as core, Flag, FlagReason},
@@ -8,10 +10,14 @@ use phaseloop_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{duration::Duration, schema};
+use crate::api::{duration::Duration, phase_run::measured::cut, schema};
 
 /// Runs behind a flag that a status keeps: as many as a schedule's history can hold.
 pub const EVIDENCE_MAX: usize = 400;
+/// Characters of a flag's message.
+const FLAG_MESSAGE_LENGTH_MAX: usize = 1024;
+/// Domains of a flag that a status keeps: more than a run has at once, because domains may change within the window.
+pub const DOMAINS_MAX: usize = 64;
 
 /// State of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +46,18 @@ pub struct CountedRun {
     pub completed_at: Timestamp,
 }
 
+/// In how many of the runs that count a domain showed the symptom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DomainCount {
+    /// Name of the domain.
+    #[schemars(schema_with = "schema::label")]
+    pub name: String,
+    /// Runs that count now and showed the symptom in this domain.
+    #[schemars(schema_with = "schema::count")]
+    pub count: i64,
+}
+
 /// One flag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -52,9 +70,17 @@ pub struct FlagStatus {
     /// Why it is in that state, as one word.
     #[schemars(schema_with = "schema::reason")]
     pub reason: String,
+    /// Why, with figures; of an expired flag, what kept it from being used.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub message: String,
     /// Runs that count now.
     #[schemars(schema_with = "schema::count")]
     pub count: i64,
+    /// The same by domain. A run that showed the symptom in two domains stands under both, and still counts once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub domains: Vec<DomainCount>,
     /// Runs that arm it.
     #[schemars(schema_with = "schema::count")]
     pub threshold: i64,
@@ -75,9 +101,10 @@ pub struct FlagStatus {
     pub evidence: Vec<CountedRun>,
 }
 
-impl From<&Flag> for FlagStatus {
-    /// Of more evidence than a status keeps, the newest.
-    fn from(flag: &Flag) -> Self {
+impl FlagStatus {
+    /// A flag with the counts of its domains. Of more evidence than a status keeps, the newest.
+    pub fn new(flag: &Flag, message: &str, domains: &BTreeMap<String, i64>) -> Self {
+        let of_domains = domains.iter().map(|(name, count)| DomainCount { name: name.clone(), count: *count });
         let surplus = flag.evidence.len().saturating_sub(EVIDENCE_MAX);
         let evidence = flag.evidence.iter().skip(surplus).map(|run| CountedRun {
             name: run.name.clone(),
@@ -88,7 +115,9 @@ impl From<&Flag> for FlagStatus {
             symptom: flag.symptom,
             state: flag.state.into(),
             reason: flag.reason.name().to_owned(),
+            message: cut(message, FLAG_MESSAGE_LENGTH_MAX),
             count: flag.count,
+            domains: of_domains.take(DOMAINS_MAX).collect(),
             threshold: flag.threshold,
             window: flag.window.into(),
             armed_at: flag.armed_at,
@@ -185,7 +214,8 @@ mod tests {
                     name: "n".to_owned(),
                 }],
             };
-            let written = serde_json::to_value(FlagStatus::from(&flag)).unwrap();
+            let written =
+                serde_json::to_value(FlagStatus::new(&flag, &flag.message(), &[("rag".to_owned(), 2)].into())).unwrap();
             let read: FlagStatus = serde_json::from_value(written).unwrap();
             assert_eq!(Flag::from(&read), flag);
         }

@@ -34,7 +34,8 @@ pub struct Search {
     #[serde(default = "default::candidates")]
     #[schemars(range(min = 1, max = 32))]
     pub max_candidates: i64,
-    /// Candidates that fail in a row and so end the search. Faults of the infrastructure don't count.
+    /// Candidates that fail in a row and so end the search. Faults of the infrastructure don't count, nor do engines that
+    /// refused to start because they got too little memory.
     #[serde(default = "default::stop_after_failures")]
     #[schemars(range(min = 1, max = 32))]
     pub stop_after_failures: i64,

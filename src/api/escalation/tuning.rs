@@ -84,7 +84,7 @@ pub struct TuningOutcome {
     /// Candidates that were measured, those that an earlier night measured included.
     #[schemars(schema_with = "schema::count")]
     pub candidates_tried: i64,
-    /// What was planned and not tried.
+    /// What was planned and not tried, and what was not planned because it failed in production before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub untried: Vec<UntriedCandidate>,

@@ -64,7 +64,8 @@ pub enum FailureClass {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CanaryFailure {
-    /// The class. Only OutOfMemory, StartRefused, Crash and Timeout count towards `stopAfterFailures`.
+    /// The class. Only OutOfMemory, StartRefused, Crash and Timeout count towards `stopAfterFailures`, and of StartRefused
+    /// not those that got too little memory.
     pub class: FailureClass,
     /// The line that decided the class.
     #[schemars(length(max = 1024))]

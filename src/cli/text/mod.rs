@@ -2,16 +2,18 @@
 //!
 //! **What lives here**: layout. **What must not**: words that a decision should have said itself.
 
+mod colour;
 mod crashes;
 mod figure;
 mod judgement;
 mod replay;
 mod simulate;
 
+pub(super) use colour::coloured;
 pub(super) use crashes::crashes_text;
 pub(super) use judgement::judgement_text;
 pub(super) use replay::replay_text;
-pub(super) use simulate::simulate_text;
+pub use simulate::simulate_text;
 
 use std::fmt::Write as _;
 

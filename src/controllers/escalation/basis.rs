@@ -101,9 +101,10 @@ impl Basis {
             .as_ref()
             .and_then(|permission| canary_load(escalation, self, &permission.consumes, permission.symptom).ok());
         match load {
-            Some(load) if escalation.spec.canary.workload.is_none() => {
+            Some(load) if escalation.spec.canary.workload.is_none() || escalation.spec.canary.slo.is_none() => {
                 policy.load.rate_per_second = load.workload.arrival.rate;
                 policy.load.requests_max = u64::try_from(load.workload.requests).ok();
+                policy.load.answer_limit = load.slo.e2e.map(Into::into);
                 decide_cycle(&policy, &self.facts(current, &self.denials()), now)
             }
             _ => decision,

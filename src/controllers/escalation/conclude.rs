@@ -10,8 +10,8 @@ use phaseloop_core::{
     promotion::{ApprovalMode, Delivery as CoreDelivery, PromotionTerms},
     schedule::later_by,
     tuning::{
-        Fitness, SearchEnd, TrialResult, WinnerDecision, WinnerTerms, decide_winner, search::SearchEndReason,
-        winner::WinnerReason,
+        CandidatePlan, Fitness, RefusalReason, SearchEnd, TrialResult, WinnerDecision, WinnerTerms, decide_winner,
+        search::SearchEndReason, winner::WinnerReason,
     },
     value::{Decimal, ParameterSet, RunFacts, SymptomKind, Uid},
 };
@@ -84,11 +84,11 @@ pub(super) fn conclude(
     valid: &ValidEscalation,
     basis: &Basis,
     run: &TuningRun<'_>,
-    end: &SearchEnd,
+    (plan, end): (&CandidatePlan, &SearchEnd),
     trials: &[MeasuredTrial<'_>],
     now: Timestamp,
 ) -> Conclusion {
-    let told = |reason: &str, message: &str| with_search(outcome_of(run, reason, message), end, trials);
+    let told = |reason: &str, message: &str| with_search(outcome_of(run, reason, message), plan, end, trials);
     if end.reason == SearchEndReason::Aborted {
         let aborted = trials
             .iter()
@@ -169,11 +169,20 @@ fn why_nothing(decision: &WinnerDecision, end: &SearchEnd) -> &'static str {
     }
 }
 
-fn with_search(outcome: TuningOutcome, end: &SearchEnd, trials: &[MeasuredTrial<'_>]) -> TuningOutcome {
+/// With what was planned and not tried, and what was not even planned because it failed in production before.
+fn with_search(
+    outcome: TuningOutcome,
+    plan: &CandidatePlan,
+    end: &SearchEnd,
+    trials: &[MeasuredTrial<'_>],
+) -> TuningOutcome {
     let tried = trials.iter().filter(|trial| !trial.result.parameters.is_empty()).count();
-    let untried = end.untried.iter().take(UNTRIED_MAX).map(|untried| UntriedCandidate {
-        parameters: untried.parameters.clone(),
-        message: cut(&untried.message, UNTRIED_LENGTH_MAX),
+    let denied = plan.refused.iter().filter(|refused| refused.reason == RefusalReason::Denied);
+    let denied = denied.map(|refused| (&refused.parameters, format!("not tried: {}", refused.message)));
+    let untried = denied.chain(end.untried.iter().map(|untried| (&untried.parameters, untried.message.clone())));
+    let untried = untried.take(UNTRIED_MAX).map(|(parameters, message)| UntriedCandidate {
+        parameters: parameters.clone(),
+        message: cut(&message, UNTRIED_LENGTH_MAX),
     });
     TuningOutcome {
         search_ended: Some(end.reason.name().to_owned()),

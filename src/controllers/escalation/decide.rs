@@ -16,6 +16,7 @@ use phaseloop_core::{
 use super::{
     Basis, Standing, TargetBasis, ValidEscalation,
     conclude::{Conclusion, broken_off, conclude, promoted},
+    flag::{message, newly_expired},
     load::canary_load,
     prune::prunings,
     run::TuningRun,
@@ -71,7 +72,7 @@ pub(super) fn decide(valid: &ValidEscalation, now: Timestamp) -> EscalationPlan 
 }
 
 fn working(valid: &ValidEscalation, basis: &Basis, now: Timestamp) -> EscalationPlan {
-    let latest = basis.latest_run().filter(|run| !is_concluded(valid, run));
+    let latest = unconcluded(valid, basis);
     let open = latest.as_ref().filter(|run| is_open(basis, run, now));
     let decision = basis.decide(&valid.object, open, now);
     let step = match &latest {
@@ -91,6 +92,11 @@ fn working(valid: &ValidEscalation, basis: &Basis, now: Timestamp) -> Escalation
     let report = status::working(valid, basis, open, &decision, &step, now);
     let remember = matches!(step, TuningStep::Make(_)).then(|| status::with_flags(valid, &report)).flatten();
     Plan { remember, intents, report, wake: wake(basis, &decision, &step, now) }
+}
+
+/// The tuning run that was begun last, until what it came to has been told.
+fn unconcluded<'a>(valid: &ValidEscalation, basis: &'a Basis) -> Option<TuningRun<'a>> {
+    basis.latest_run().filter(|run| !is_concluded(valid, run))
 }
 
 /// Whether what a run came to has been told.
@@ -146,7 +152,7 @@ fn go_on(
     };
     match next_step(&valid.object, basis, run, decision, plan, now) {
         NextStep::Wait { reason, message } => going(reason, message),
-        NextStep::Done { end, trials } => ended(conclude(valid, basis, run, &end, &trials, now)),
+        NextStep::Done { end, trials } => ended(conclude(valid, basis, run, (plan, &end), &trials, now)),
         NextStep::Canary(candidate, permit) => match (&basis.target, &basis.active_run) {
             (_, Some(active)) => {
                 going(TuningReason::PhaseRunActive.name(), format!("PhaseRun {active} tests the target"))
@@ -294,12 +300,22 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
         Intent::RecordEvent(Notice { object: valid.identity(), severity, reason, note })
     };
     let before = valid.object.status.iter().flat_map(|status| &status.flags);
-    let was_armed: Vec<_> = before.filter(|flag| flag.state == WireFlagState::Armed).map(|flag| flag.symptom).collect();
-    let newly_armed =
-        decision.flags.iter().filter(|flag| flag.state == FlagState::Armed && !was_armed.contains(&flag.symptom));
-    let armed = newly_armed.map(|flag| {
-        let note = format!("{}: {}", flag.symptom.name(), flag.message());
+    let was_armed: Vec<_> =
+        before.filter(|flag| flag.state == WireFlagState::Armed).map(|flag| (flag.symptom, flag.armed_at)).collect();
+    // By when it was armed: one that expired and was armed anew while nobody looked is told again.
+    let newly_armed = decision
+        .flags
+        .iter()
+        .zip(&decision.counts)
+        .filter(|(flag, _)| flag.state == FlagState::Armed && !was_armed.contains(&(flag.symptom, flag.armed_at)));
+    let armed = newly_armed.map(|(flag, count)| {
+        let domains: Vec<String> = count.domains.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let note = format!("{}: {}; by domain: {}", flag.symptom.name(), flag.message(), domains.join(", "));
         notice(NoticeSeverity::Warning, FlagReason::ThresholdReached.name(), note)
+    });
+    let expired = newly_expired(valid, decision).map(|flag| {
+        let note = format!("{}: {}", flag.symptom.name(), message(valid, flag));
+        notice(NoticeSeverity::Warning, FlagReason::ExpiredUnused.name(), note)
     });
     let stepped = match step {
         TuningStep::Make(canary) => {
@@ -318,7 +334,7 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
         }
         TuningStep::Idle { .. } | TuningStep::Going { .. } => None,
     };
-    armed.chain(stepped).collect()
+    armed.chain(expired).chain(stepped).collect()
 }
 
 /// When time alone changes something: the next expiry, opening or closing, or the next run that no longer counts.
@@ -348,7 +364,13 @@ pub(super) fn decide_refused(
         return None;
     }
     let basis = valid.basis()?;
-    let decision = basis.decide(&valid.object, basis.latest_run().as_ref(), now);
-    let report = status::refused(valid, basis, &decision, &error.chain(), now);
+    let latest = unconcluded(valid, basis);
+    let open = latest.as_ref().filter(|run| is_open(basis, run, now));
+    let decision = basis.decide(&valid.object, open, now);
+    let report = status::refused(valid, basis, open, &decision, &error.chain(), now);
     Some(Plan::report_only(report, Wake::after(now, RETRY_REFUSED)))
 }
+
+#[cfg(test)]
+#[path = "decide_tests/mod.rs"]
+mod tests;

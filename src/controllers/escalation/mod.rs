@@ -15,6 +15,7 @@ mod basis;
 mod build;
 mod conclude;
 mod decide;
+mod flag;
 mod ledger;
 mod load;
 mod observe;

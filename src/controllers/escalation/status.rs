@@ -21,7 +21,7 @@ use crate::{
     api::{
         EscalationStatus,
         condition::{Condition, ConditionStatus, ConditionType},
-        escalation::status::{ActiveTuning, EscalationState, FlagStatus, GateName, GateStatus},
+        escalation::status::{ActiveTuning, EscalationState, GateName, GateStatus},
         phase_run::measured::cut,
     },
     controllers::{Report, condition},
@@ -80,7 +80,7 @@ pub(super) fn working(
     now: Timestamp,
 ) -> Report<EscalationStatus> {
     let mut status = valid.status();
-    status.flags = decision.flags.iter().map(FlagStatus::from).collect();
+    status.flags = super::flag::flags(valid, decision);
     status.gates = gates(decision);
     status.all_gates_open_at = decision.gates.all_open_at.filter(|_| !decision.gates.all_open);
     status.ledger = Some(ledger::written(basis, now));
@@ -117,16 +117,17 @@ pub(super) fn working(
     }
 }
 
-/// The cluster refused what was to be made: everything else stands as it did.
+/// The cluster refused what was to be made: everything else stands as it did. `open` is the tuning run that goes on.
 pub(super) fn refused(
     valid: &ValidEscalation,
     basis: &Basis,
+    open: Option<&TuningRun<'_>>,
     decision: &CycleDecision,
     answer: &str,
     now: Timestamp,
 ) -> Report<EscalationStatus> {
     let step = TuningStep::Going { reason: TuningReason::ObjectRefused.name(), message: answer.to_owned() };
-    working(valid, basis, basis.latest_run().as_ref(), decision, &step, now)
+    working(valid, basis, open, decision, &step, now)
 }
 
 /// Engines, budgets or loads of which nothing useful would come: somebody has to set other values.

@@ -34,12 +34,17 @@ pub(super) fn stalled(reason: &str) -> EscalationSummary {
     EscalationSummary { flag: None, gates: None, tuning: Some(reason.to_owned()) }
 }
 
-/// The armed flag and until when; else what counts most.
+/// The armed flag and until when; else one that expired unused, and when; else what counts most.
 fn flag(basis: &Basis, decision: &CycleDecision) -> Option<String> {
     let armed = decision.flags.iter().find(|flag| flag.state == FlagState::Armed);
     if let Some(flag) = armed {
         let until = flag.expires_at.map(|until| local_time(basis, until)).unwrap_or_default();
         return Some(format!("{} until {until}", flag.symptom.name()));
+    }
+    let expired = decision.flags.iter().find(|flag| flag.state == FlagState::Expired);
+    if let Some(flag) = expired {
+        let at = flag.expires_at.map(|at| local_day(basis, at)).unwrap_or_default();
+        return Some(format!("{} expired {at}", flag.symptom.name()));
     }
     let most = decision.flags.iter().filter(|flag| flag.count > 0).max_by_key(|flag| flag.count);
     most.map(|flag: &Flag| format!("{} {} of {}", flag.symptom.name(), flag.count, flag.threshold))

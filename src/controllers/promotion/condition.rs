@@ -2,7 +2,7 @@
 //! than validated is stalled, since nothing goes on with it.
 
 use phaseloop_core::promotion::{
-    ApprovalMode, PromotionConditionReason as Told, PromotionPhase, PromotionProgress, PromotionReason,
+    ApprovalMode, PromotionConditionReason as Told, PromotionPhase, PromotionProgress, PromotionReason, cause_told,
 };
 
 use super::ValidPromotion;
@@ -17,7 +17,7 @@ use crate::{
 /// The conditions, from the object and its progress alone: an ended promotion keeps the same ones.
 pub(super) fn conditions(valid: &ValidPromotion, progress: &PromotionProgress) -> Vec<Condition> {
     let mut conditions = kstatus(progress);
-    conditions.extend([approved(valid), rolled_out(progress), validated(valid, progress)]);
+    conditions.extend([approved(valid), rolled_out(valid, progress), validated(valid, progress)]);
     conditions
 }
 
@@ -100,11 +100,11 @@ fn approved(valid: &ValidPromotion) -> Condition {
 }
 
 /// Whether the new pods are rolled out.
-fn rolled_out(progress: &PromotionProgress) -> Condition {
+fn rolled_out(valid: &ValidPromotion, progress: &PromotionProgress) -> Condition {
     use ConditionStatus::{False, True};
     let type_ = ConditionType::RolledOut;
     match (progress.phase, progress.rolled_out_at, progress.applied_at) {
-        (PromotionPhase::RollingBack | PromotionPhase::RolledBack, _, _) => taken_back(type_, progress),
+        (PromotionPhase::RollingBack | PromotionPhase::RolledBack, _, _) => taken_back(type_, valid, progress),
         (_, Some(at), _) => told(type_, True, Told::RolloutFinished, Some(format!("seen finished at {at}"))),
         (_, None, Some(_)) => of_phase(type_, False, progress),
         (_, None, None) => told(type_, False, Told::NothingApplied, None),
@@ -117,7 +117,7 @@ fn validated(valid: &ValidPromotion, progress: &PromotionProgress) -> Condition 
     let type_ = ConditionType::Validated;
     match (progress.phase, progress.applied_at) {
         (PromotionPhase::Validated, _) => of_phase(type_, True, progress),
-        (PromotionPhase::RollingBack | PromotionPhase::RolledBack, _) => taken_back(type_, progress),
+        (PromotionPhase::RollingBack | PromotionPhase::RolledBack, _) => taken_back(type_, valid, progress),
         (phase, Some(_)) if !phase.is_terminal() => {
             let by = valid.terms.validate_by;
             let reason = PromotionReason::AwaitingValidation;
@@ -133,10 +133,11 @@ fn validated(valid: &ValidPromotion, progress: &PromotionProgress) -> Condition 
 }
 
 /// The value is on its way back, or gone: with the cause of that, not with what happens on the way.
-fn taken_back(type_: ConditionType, progress: &PromotionProgress) -> Condition {
+fn taken_back(type_: ConditionType, valid: &ValidPromotion, progress: &PromotionProgress) -> Condition {
     match &progress.rollback {
         Some(rollback) => {
-            let message = format!("taken back since {}: {}", rollback.since, rollback.cause.meaning());
+            let message =
+                format!("taken back since {}: {}", rollback.since, cause_told(rollback.cause, progress, &valid.terms));
             condition(type_, ConditionStatus::False, rollback.cause.name(), message)
         }
         None => told(type_, ConditionStatus::False, Told::TakenBack, None),

@@ -84,3 +84,7 @@ pub(super) fn decide_refused(
     let told = standing.moved(phase, PromotionReason::PatchRefused, error.chain());
     Some(Plan::report_only(report(valid, &told, now), Wake::after(now, RETRY_REFUSED)))
 }
+
+#[cfg(test)]
+#[path = "decide_tests/mod.rs"]
+mod tests;

@@ -181,7 +181,9 @@ const fn wire_verdict(verdict: TrialVerdict) -> CanaryVerdict {
 fn failure_of(finding: &TrialFinding) -> Option<CanaryFailure> {
     let class = match finding.reason {
         TrialReason::OutOfMemory => FailureClass::OutOfMemory,
-        TrialReason::StartRefusedForMemory | TrialReason::StartRefused => FailureClass::StartRefused,
+        TrialReason::StartRefusedForMemory | TrialReason::TooLittleMemory | TrialReason::StartRefused => {
+            FailureClass::StartRefused
+        }
         TrialReason::Crashed => FailureClass::Crash,
         TrialReason::TimedOut => FailureClass::Timeout,
         TrialReason::InfrastructureFault => FailureClass::Infrastructure,

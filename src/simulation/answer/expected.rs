@@ -31,6 +31,9 @@ pub fn unmet(expectation: &Expectation, answer: &Answer) -> Vec<String> {
     if let Some(denied) = expectation.denied {
         differ("denied candidates", denied.to_string(), answer.denied.to_string());
     }
+    if let Some(refused) = expectation.refused_decisions {
+        differ("refused decisions", refused.to_string(), answer.refused_decisions.to_string());
+    }
     for flag in expectation.engine_flags.iter().flatten() {
         for (target, flags) in &answer.engine_flags {
             let text = |value: Option<&String>| value.cloned().unwrap_or_else(|| "nothing".to_owned());
@@ -41,8 +44,9 @@ pub fn unmet(expectation: &Expectation, answer: &Answer) -> Vec<String> {
 }
 
 fn unmet_of_night(wanted: &ExpectedNight, answer: &Answer) -> Vec<String> {
-    let number = wanted.night;
-    let Some(night) = answer.nights.iter().find(|night| night.night == number) else {
+    let position = usize::try_from(wanted.run.saturating_sub(1)).unwrap_or(0);
+    let number = if position == 0 { wanted.night.to_string() } else { format!("{} run {}", wanted.night, wanted.run) };
+    let Some(night) = answer.nights.iter().filter(|night| night.night == wanted.night).nth(position) else {
         return vec![format!("night {number}: expected a run, came none")];
     };
     let mut unmet = Vec::new();
@@ -83,7 +87,8 @@ fn unmet_of_night(wanted: &ExpectedNight, answer: &Answer) -> Vec<String> {
         }
     }
     if let Some(candidates) = wanted.candidates {
-        let came = answer.canaries.iter().filter(|canary| canary.night == number && canary.role == "Candidate").count();
+        let came =
+            answer.canaries.iter().filter(|canary| canary.run == night.run && canary.role == "Candidate").count();
         differ("candidates", candidates.to_string(), came.to_string());
     }
     let tuning = night.tuning.as_ref();

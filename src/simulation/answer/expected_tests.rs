@@ -17,6 +17,7 @@ fn answer() -> Answer {
         why: String::new(),
         changed: Vec::new(),
         fitness: None,
+        domains: Vec::new(),
         symptoms: Vec::new(),
         flags: Vec::new(),
         gates: Vec::new(),
@@ -27,10 +28,12 @@ fn answer() -> Answer {
             untried: Vec::new(),
             spent: String::new(),
         }),
+        denied: Vec::new(),
     };
     let canary = CanaryLine {
         name: "c".to_owned(),
         night: 3,
+        run: "r".to_owned(),
         role: "Candidate".to_owned(),
         parameters: String::new(),
         verdict: None,
@@ -48,6 +51,7 @@ fn answer() -> Answer {
         parameters: "gpu-memory-utilization=0.75".to_owned(),
         phase: "Validated".to_owned(),
         message: String::new(),
+        steps: Vec::new(),
         applied_at: None,
         rolled_out_at: None,
         validate_by: jiff::Timestamp::UNIX_EPOCH,
@@ -64,6 +68,7 @@ fn answer() -> Answer {
         promotions: vec![promotion],
         engine_flags: [("t".to_owned(), [("max-num-seqs".to_owned(), "32".to_owned())].into())].into(),
         denied: 1,
+        refused_decisions: 2,
         events: 0,
         writes: 0,
         invariants: InvariantFigures::default(),
@@ -83,7 +88,8 @@ fn what_came_as_expected_is_not_told() {
         "flags": [{ "symptom": "vllm_oom", "state": "Idle", "count": 0 }] });
     let promotion = json!({ "night": 3, "change": "gpu-memory-utilization=0.75", "phase": "Validated" });
     let flags = json!([{ "flag": "max-num-seqs", "value": "32" }, { "flag": "block-size" }]);
-    let all = json!({ "nights": [night], "promotions": [promotion], "canaries": 1, "denied": 1, "engineFlags": flags });
+    let all = json!({ "nights": [night], "promotions": [promotion], "canaries": 1, "denied": 1,
+        "refusedDecisions": 2, "engineFlags": flags });
     assert_eq!(told(all), Vec::<String>::new());
     assert_eq!(told(json!({})), Vec::<String>::new(), "what is left out is not looked at");
     assert_eq!(told(json!({ "promotions": [{ "night": 3, "phase": "Validated" }] })), Vec::<String>::new());
@@ -93,6 +99,7 @@ fn what_came_as_expected_is_not_told() {
 fn each_difference_is_told_with_what_was_expected_and_what_came() {
     for (expect, sentence) in [
         (json!({ "nights": [{ "night": 4 }] }), "night 4: expected a run, came none"),
+        (json!({ "nights": [{ "night": 3, "run": 2 }] }), "night 3 run 2: expected a run, came none"),
         (
             json!({ "nights": [{ "night": 3, "verdict": "Healthy" }] }),
             "night 3, verdict: expected Healthy, came Degraded",
@@ -116,6 +123,7 @@ fn each_difference_is_told_with_what_was_expected_and_what_came() {
         ),
         (json!({ "promotions": [] }), "promotions: expected , came night 3 gpu-memory-utilization=0.75 Validated"),
         (json!({ "canaries": 2 }), "canaries: expected 2, came 1"),
+        (json!({ "refusedDecisions": 0 }), "refused decisions: expected 0, came 2"),
         (json!({ "denied": 0 }), "denied candidates: expected 0, came 1"),
         (
             json!({ "engineFlags": [{ "flag": "max-num-seqs", "value": "2" }] }),

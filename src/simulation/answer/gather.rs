@@ -11,12 +11,16 @@ use serde_json::Value;
 
 use super::{
     Answer,
-    night::{CanaryLine, FlagLine, GateLine, NightLine, PromotionLine, SymptomLine, TuningLine},
+    night::{CanaryLine, DomainLine, FlagLine, GateLine, NightLine, SymptomLine, TuningLine},
+    promotion::promotion_line,
 };
 use crate::{
     api::{
         Escalation, PhaseRun, Promotion, TuningCanary,
-        escalation::{flag::FlagStatus, tuning::TuningOutcome},
+        escalation::{
+            flag::{FlagState, FlagStatus},
+            tuning::TuningOutcome,
+        },
     },
     simulation::{
         scenario::{Calendar, ScenarioFile},
@@ -70,9 +74,10 @@ pub fn gather(world: &World, file: &ScenarioFile, calendar: &Calendar) -> Answer
         targets: objects.targets(),
         nights: (0..objects.runs.len()).filter_map(|index| objects.night(index)).collect(),
         canaries: objects.canaries.iter().map(|canary| objects.canary(canary)).collect(),
-        promotions: objects.promotions.iter().map(|promotion| objects.promotion(promotion)).collect(),
+        promotions: objects.promotions.iter().map(|one| promotion_line(world, calendar, one)).collect(),
         engine_flags: engine_flags(world),
         denied: objects.escalations.values().filter_map(last).map(|status| status.denied.len()).sum(),
+        refused_decisions: world.refused_decisions().len(),
         events: world.events(),
         writes: world.server.write_count(),
         invariants: world.oracles.figures().clone(),
@@ -103,7 +108,8 @@ fn engine_flags(world: &World) -> BTreeMap<String, BTreeMap<String, String>> {
     flags
 }
 
-fn written(parameters: &ParameterSet) -> String {
+/// A set of parameters as `a=1 b=2`.
+pub(super) fn written(parameters: &ParameterSet) -> String {
     let texts: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
     texts.join(" ")
 }
@@ -155,29 +161,39 @@ impl Objects<'_> {
                 })
                 .collect(),
             fitness: status.fitness,
+            domains: status
+                .domains
+                .iter()
+                .map(|domain| DomainLine { name: domain.name.clone(), verdict: domain.verdict })
+                .collect(),
             symptoms: status
                 .symptoms
                 .iter()
                 .map(|symptom| SymptomLine {
                     kind: symptom.kind,
                     domain: symptom.domain.clone(),
+                    metric: symptom.metric,
                     severity: symptom.severity.name().to_owned(),
                     current: symptom.current,
                     baseline: symptom.baseline,
+                    diagnosis: format!("{:?}", symptom.diagnosis),
+                    evidence: symptom.evidence.clone(),
                 })
                 .collect(),
             flags: flags_of(&followed),
             gates: gates_of(&followed),
-            tuning: self.tuning(night, &followed),
+            tuning: self.tuning(night, completed, &followed),
+            denied: denied_since(versions, completed, &followed),
         })
     }
 
     /// What the tuning run of a night came to, as the Escalation last told it before the next run.
-    fn tuning(&self, night: i64, followed: &[&Escalation]) -> Option<TuningLine> {
+    fn tuning(&self, night: i64, judged_at: Option<Timestamp>, followed: &[&Escalation]) -> Option<TuningLine> {
         let date = self.calendar.date(night).to_string();
         let escalation = followed.last()?;
-        let outcome: &TuningOutcome =
-            escalation.status.as_ref()?.last_tuning.as_ref().filter(|outcome| outcome.night == date)?;
+        // A night may have several runs, and what was tuned before this one was judged followed from another.
+        let follows = |outcome: &&TuningOutcome| outcome.night == date && judged_at <= Some(outcome.ended_at);
+        let outcome = escalation.status.as_ref()?.last_tuning.as_ref().filter(follows)?;
         let canaries = self.canaries.iter().filter(|canary| canary.spec.night == date);
         let (mut measured, mut held) = (SignedDuration::ZERO, SignedDuration::ZERO);
         for used in canaries.filter_map(|canary| canary.status.as_ref()?.used.as_ref()) {
@@ -204,6 +220,15 @@ impl Objects<'_> {
         })
     }
 
+    /// The run of a canary's target that was judged last before it was made. Creation times are cut to seconds.
+    fn run_before(&self, canary: &TuningCanary) -> String {
+        let made = canary.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second());
+        let judged = self.runs.iter().filter(|run| run.spec.target_ref.name == canary.spec.target_ref.name);
+        let judged = judged.filter_map(|run| Some((run.status.as_ref()?.completed_at?, run)));
+        let before = judged.filter(|(at, _)| made.is_some_and(|made| at.as_second() <= made));
+        before.max_by_key(|(at, _)| *at).map(|(_, run)| run.name_any()).unwrap_or_default()
+    }
+
     fn canary(&self, canary: &TuningCanary) -> CanaryLine {
         let status = canary.status.clone().unwrap_or_default();
         let night = canary.spec.night.parse().ok();
@@ -213,6 +238,7 @@ impl Objects<'_> {
         CanaryLine {
             name: canary.name_any(),
             night: days.map_or(0, |days| i64::from(days.get_days()) + 1),
+            run: self.run_before(canary),
             role: format!("{:?}", canary.spec.role),
             parameters: written(&canary.spec.parameters),
             verdict: status.verdict.map(|verdict| format!("{verdict:?}")),
@@ -224,33 +250,16 @@ impl Objects<'_> {
             held: used.map(|used| used.hold.to_string()).unwrap_or_default(),
         }
     }
+}
 
-    fn promotion(&self, promotion: &Promotion) -> PromotionLine {
-        let (spec, status) = (&promotion.spec, promotion.status.clone().unwrap_or_default());
-        let made = promotion.metadata.creation_timestamp.as_ref().map(|time| time.0);
-        let changes: Vec<String> = spec
-            .previous
-            .iter()
-            .map(|field| {
-                let before = field.value.as_ref().map_or_else(|| "(absent)".to_owned(), ToString::to_string);
-                let after = spec.parameters.get(&field.name).map(ToString::to_string).unwrap_or_default();
-                format!("{} {before} -> {after}", field.name)
-            })
-            .collect();
-        let ready = status.conditions.iter().find(|condition| condition.type_ == crate::api::ConditionType::Ready);
-        PromotionLine {
-            name: promotion.name_any(),
-            night: made.map_or(0, |made| self.calendar.night_of(made)),
-            change: changes.join(", "),
-            parameters: written(&spec.parameters),
-            phase: status.phase.map(|phase| format!("{phase:?}")).unwrap_or_default(),
-            message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
-            applied_at: status.applied_at,
-            rolled_out_at: status.rolled_out_at,
-            validate_by: spec.validate_by,
-            decided_by: status.validation.map(|validation| validation.phase_run),
-        }
-    }
+/// What the versions that followed a verdict deny, and the one before it did not.
+fn denied_since(versions: &[EscalationAt], judged_at: Option<Timestamp>, followed: &[&Escalation]) -> Vec<String> {
+    let of = |escalation: &Escalation| escalation.status.as_ref().map(|status| status.denied.clone());
+    let before = versions.iter().rfind(|version| judged_at.is_none_or(|judged_at| version.at < judged_at));
+    let before = before.and_then(|version| of(&version.escalation)).unwrap_or_default();
+    let now = followed.last().and_then(|escalation| of(escalation)).unwrap_or_default();
+    let new = now.iter().filter(|entry| before.iter().all(|known| known.fingerprint != entry.fingerprint));
+    new.map(|entry| format!("{}: {}", written(&entry.parameters), entry.reason)).collect()
 }
 
 /// The flags of the first version that followed a verdict, with every state that each had until the next run.
@@ -261,21 +270,28 @@ fn flags_of(followed: &[&Escalation]) -> Vec<FlagLine> {
     let Some(first) = followed.first() else { return Vec::new() };
     let line = |flag: FlagStatus| {
         let mut states: Vec<String> = Vec::new();
-        for state in followed.iter().flat_map(|escalation| flags(escalation)).filter(|one| one.symptom == flag.symptom)
+        let mut expired = None;
+        for later in followed.iter().flat_map(|escalation| flags(escalation)).filter(|one| one.symptom == flag.symptom)
         {
-            let state = format!("{:?}", state.state);
-            if states.last() != Some(&state) {
-                states.push(state);
+            let state = format!("{:?}", later.state);
+            if states.last() == Some(&state) {
+                continue;
             }
+            if later.state == FlagState::Expired && !states.is_empty() {
+                expired = Some(later.message);
+            }
+            states.push(state);
         }
         FlagLine {
             symptom: flag.symptom,
             state: format!("{:?}", flag.state),
             states,
             count: flag.count,
+            domains: flag.domains.into_iter().map(|domain| (domain.name, domain.count)).collect(),
             threshold: flag.threshold,
             window: flag.window.to_string(),
             expires_at: flag.expires_at,
+            expired,
         }
     };
     let told = flags(first).into_iter().map(line);

@@ -8,12 +8,15 @@
 mod expected;
 mod gather;
 mod night;
+mod promotion;
 mod story;
 
 pub use expected::unmet;
 pub use gather::gather;
-pub use night::{CanaryLine, FlagLine, GateLine, NightLine, PromotionLine, SymptomLine, TuningLine};
-pub use story::{Story, StoryError, begin_story, run_prepared, run_story};
+pub use night::{
+    CanaryLine, DomainLine, FlagLine, GateLine, NightLine, PromotionLine, StepLine, SymptomLine, TuningLine,
+};
+pub use story::{Story, StoryError, begin_story, run_in, run_prepared, run_story};
 
 use serde::Serialize;
 
@@ -43,6 +46,8 @@ pub struct Answer {
     pub engine_flags: std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>,
     /// Candidates that are denied at the end.
     pub denied: usize,
+    /// Decisions about promotions that the API server refused.
+    pub refused_decisions: usize,
     /// Things that happened.
     pub events: u64,
     /// Writes that the API server was asked for.

@@ -1,7 +1,9 @@
 //! The lines of a story, as values.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use phaseloop_core::value::{SymptomKind, Verdict};
+use phaseloop_core::value::{Metric, SymptomKind, Verdict};
 use serde::Serialize;
 
 /// One run, and what followed from it.
@@ -26,14 +28,28 @@ pub struct NightLine {
     pub changed: Vec<String>,
     /// Share of requests within their limits.
     pub fitness: Option<f64>,
+    /// The domains of the run with their verdicts, in the order of the run.
+    pub domains: Vec<DomainLine>,
     /// What degraded.
     pub symptoms: Vec<SymptomLine>,
     /// Flags as they stood right after the verdict, those that count anything.
     pub flags: Vec<FlagLine>,
     /// Gates as they stood right after the verdict.
     pub gates: Vec<GateLine>,
-    /// What the tuning run of this night came to; absent where there was none.
+    /// What the tuning run that followed came to; absent where there was none.
     pub tuning: Option<TuningLine>,
+    /// Candidates that were denied from then on, each with the reason.
+    pub denied: Vec<String>,
+}
+
+/// A domain of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DomainLine {
+    /// Its name.
+    pub name: String,
+    /// Its verdict; absent while there is none.
+    pub verdict: Option<Verdict>,
 }
 
 /// A symptom.
@@ -44,12 +60,18 @@ pub struct SymptomLine {
     pub kind: SymptomKind,
     /// The domain.
     pub domain: String,
+    /// The metric that showed it.
+    pub metric: Metric,
     /// How grave.
     pub severity: String,
     /// The figure.
     pub current: f64,
     /// What it was compared with.
     pub baseline: Option<f64>,
+    /// Which way the evidence points, as one word.
+    pub diagnosis: String,
+    /// The evidence, in short sentences.
+    pub evidence: Vec<String>,
 }
 
 /// A flag.
@@ -64,12 +86,16 @@ pub struct FlagLine {
     pub states: Vec<String>,
     /// Runs that counted.
     pub count: i64,
+    /// The same by domain.
+    pub domains: BTreeMap<String, i64>,
     /// Runs that arm it.
     pub threshold: i64,
     /// How far back runs count.
     pub window: String,
     /// When it expires.
     pub expires_at: Option<Timestamp>,
+    /// That it expired unused before the next run, and why; absent where it did not.
+    pub expired: Option<String>,
 }
 
 /// A gate.
@@ -108,6 +134,8 @@ pub struct CanaryLine {
     pub name: String,
     /// The night that it belongs to.
     pub night: i64,
+    /// The run of the target that was judged last before it began.
+    pub run: String,
     /// Incumbent or Candidate.
     pub role: String,
     /// What it sets, as `gpu-memory-utilization=0.75`; empty for the incumbent.
@@ -144,6 +172,8 @@ pub struct PromotionLine {
     pub phase: String,
     /// Why it stands there.
     pub message: String,
+    /// Where it stood, with the reason, and who decided; in order.
+    pub steps: Vec<StepLine>,
     /// When the value was first seen in the target.
     pub applied_at: Option<Timestamp>,
     /// When the rollout was seen finished.
@@ -152,4 +182,16 @@ pub struct PromotionLine {
     pub validate_by: Timestamp,
     /// The run that decided.
     pub decided_by: Option<String>,
+}
+
+/// Something that happened to a promotion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepLine {
+    /// When.
+    pub at: Timestamp,
+    /// What: the phase that it came to, `Approved`, `Rejected`, or `Refused` for a decision that the API server refused.
+    pub what: String,
+    /// Why, or by whom.
+    pub message: String,
 }

@@ -22,6 +22,9 @@ pub enum StoryError {
     /// It does not go on.
     #[error(transparent)]
     World(#[from] WorldFailure),
+    /// A real API server that carries its requests out does so no more.
+    #[error("{0}")]
+    Upstream(String),
     /// The API server refused what somebody applied.
     #[error("the API server refused {0} of the scenario's requests; the first: {1}")]
     Refused(usize, String),
@@ -41,8 +44,13 @@ pub struct Story {
 /// # Errors
 /// [`StoryError`].
 pub fn begin_story(file: &ScenarioFile, prepared: Prepared) -> Result<Story, StoryError> {
+    let world = World::new(prepared.settings.clone()).map_err(|error| StoryError::SetUp(error.to_string()))?;
+    Ok(begin_in(world, file, prepared))
+}
+
+/// A story at its beginning in a world that was made of its settings.
+fn begin_in(mut world: World, file: &ScenarioFile, prepared: Prepared) -> Story {
     let calendar = prepared.calendar;
-    let mut world = World::new(prepared.settings).map_err(|error| StoryError::SetUp(error.to_string()))?;
     for manifest in &file.manifests {
         let object = Box::new(manifest.object.clone());
         world.add_action(calendar.beginning(), Action::Apply { user: USER.to_owned(), object });
@@ -50,7 +58,7 @@ pub fn begin_story(file: &ScenarioFile, prepared: Prepared) -> Result<Story, Sto
     for (at, action) in prepared.actions {
         world.add_action(at, action);
     }
-    Ok(Story { world, calendar })
+    Story { world, calendar }
 }
 
 impl Story {
@@ -65,7 +73,8 @@ impl Story {
     /// # Errors
     /// [`StoryError`].
     pub async fn run_night(&mut self, night: i64) -> Result<(), StoryError> {
-        Ok(self.world.run_until(self.calendar.noon(night)).await?)
+        self.world.run_until(self.calendar.noon(night)).await?;
+        self.world.server.failure().map_or(Ok(()), |problem| Err(StoryError::Upstream(problem)))
     }
 
     /// Lets every night happen that has not happened yet.
@@ -123,7 +132,21 @@ pub async fn run_prepared(
     prepared: Prepared,
     progress: impl FnMut(i64, i64),
 ) -> Result<(Answer, World), StoryError> {
-    let mut story = begin_story(file, prepared)?;
+    let world = World::new(prepared.settings.clone()).map_err(|error| StoryError::SetUp(error.to_string()))?;
+    run_in(world, file, prepared, progress).await
+}
+
+/// Runs a scenario to its end in a world that was made of its settings, as [`run_story`] does.
+///
+/// # Errors
+/// As [`run_story`].
+pub async fn run_in(
+    world: World,
+    file: &ScenarioFile,
+    prepared: Prepared,
+    progress: impl FnMut(i64, i64),
+) -> Result<(Answer, World), StoryError> {
+    let mut story = begin_in(world, file, prepared);
     story.run(progress).await?;
     Ok((story.answer(file), story.world))
 }

@@ -9,6 +9,7 @@ use super::{
     object::{at, elements, meta, remove, set, text, texts},
     request::{DeleteOptions, Propagation},
     state::State,
+    upstream,
     verbs::{delete_one, record_step},
     version::ObjectVersion,
 };
@@ -83,6 +84,9 @@ fn delete(
     let own = texts(&object.value, &["metadata", "finalizers"]);
     // What an object itself asks for stands.
     let propagation = if own.contains(&ORPHAN) { Propagation::Orphan } else { propagation };
+    if state.upstream.is_some() {
+        return upstream::delete(state, definition, object, propagation, USER);
+    }
     let options = DeleteOptions {
         propagation: Some(propagation),
         uid: Some(object.uid().to_owned()),
@@ -152,6 +156,9 @@ fn drop_references(
     if kept.len() == references.len() {
         return false;
     }
+    if state.upstream.is_some() {
+        return upstream::set_metadata(state, definition, object, "ownerReferences", kept.into(), USER);
+    }
     let mut value = object.value.clone();
     if kept.is_empty() {
         remove(&mut value, &["metadata", "ownerReferences"]);
@@ -177,6 +184,9 @@ fn release(
         .filter(|own| *own != finalizer)
         .map(str::to_owned)
         .collect();
+    if state.upstream.is_some() {
+        return upstream::set_metadata(state, definition, owner, "finalizers", kept.into(), USER);
+    }
     let grace = at(&value, &["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_i64).unwrap_or(0);
     record_step(state, definition, owner, USER, |state| {
         if kept.is_empty() && grace == 0 {

@@ -44,6 +44,7 @@ mod settings;
 mod state;
 mod status_error;
 mod store;
+mod upstream;
 mod verbs;
 mod version;
 mod watch;
@@ -67,6 +68,7 @@ pub use request::{PatchKind, Verb};
 pub use service::{ConnectionBroken, UserService};
 pub use settings::{LogSource, Settings};
 pub use status_error::StatusError;
+pub use upstream::{KeptResource, Upstream, UpstreamAnswer, UpstreamChange, UpstreamRequest, kept_resources};
 pub use version::ObjectVersion;
 pub use write_log::WriteRecord;
 
@@ -103,6 +105,7 @@ impl ApiServer {
             watch_control: WatchControl::default(),
             stale: BTreeMap::new(),
             settings: settings.clone(),
+            upstream: None,
         };
         let shared = Shared { state: Mutex::new(state), interceptor: Mutex::new(None), arrived: Mutex::new(0) };
         let server = Self { shared: Arc::new(shared) };
@@ -117,6 +120,37 @@ impl ApiServer {
         }
         server.with_state(|state| state.writes.clear());
         server
+    }
+
+    /// A server of these settings that has every request carried out by another one, and keeps what follows as its
+    /// history, which begins with this namespace. It generates the names that it would generate by itself.
+    ///
+    /// # Errors
+    /// The other server's refusal of the namespace.
+    pub fn before(
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        namespace: &str,
+        upstream: Arc<dyn Upstream>,
+    ) -> Result<Self, StatusError> {
+        let server = Self::new(clock, settings);
+        let identity = server.with_state(|state| {
+            state.upstream = Some(upstream);
+            state.store = Store::mirror();
+            state.identity.clone()
+        });
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        server.actor(SYSTEM).create(&namespace)?;
+        server.with_state(|state| {
+            state.identity = identity;
+            state.writes.clear();
+        });
+        Ok(server)
+    }
+
+    /// Why the server behind this one can carry out no more; absent while it can, and where there is none.
+    pub fn failure(&self) -> Option<String> {
+        self.with_state(|state| state.upstream.as_ref().and_then(|upstream| upstream.failure()))
     }
 
     /// A connection to the server as this user: what `kube::Client::new` takes. A request may name another user in

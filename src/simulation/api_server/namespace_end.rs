@@ -7,6 +7,7 @@ use super::{
     object::{at, remove, text, texts},
     request::{DeleteOptions, Propagation},
     state::State,
+    upstream,
     verbs::{delete_one, record_step},
     version::ObjectVersion,
 };
@@ -32,6 +33,10 @@ pub(super) fn finish(state: &mut State) -> usize {
         }
         for (definition, object) in content {
             if at(&object.value, &["metadata", "deletionTimestamp"]).is_some() {
+                continue;
+            }
+            if state.upstream.is_some() {
+                changes += usize::from(upstream::delete(state, &definition, &object, Propagation::Background, USER));
                 continue;
             }
             let options = DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
@@ -60,6 +65,9 @@ fn release(state: &mut State, definition: &Arc<ResourceDefinition>, namespace: &
     let mut value = namespace.value.clone();
     let kept: Vec<&str> = own.into_iter().filter(|finalizer| *finalizer != "kubernetes").collect();
     let kept: Vec<String> = kept.into_iter().map(str::to_owned).collect();
+    if state.upstream.is_some() {
+        return upstream::finalize(state, definition, namespace, kept, USER);
+    }
     if kept.is_empty() {
         remove(&mut value, &["spec", "finalizers"]);
     } else {

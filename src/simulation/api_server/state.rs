@@ -17,6 +17,7 @@ use super::{
     settings::{LogSource, Settings},
     status_error::StatusError,
     store::Store,
+    upstream::{self, Upstream},
     verbs,
     version::ObjectVersion,
     watch_control::WatchControl,
@@ -35,6 +36,8 @@ pub(super) struct State {
     pub(super) store: Store,
     pub(super) identity: IdentitySource,
     pub(super) settings: Settings,
+    /// Where requests are carried out instead.
+    pub(super) upstream: Option<Arc<dyn Upstream>>,
     pub(super) hooks: Vec<Arc<dyn AdmissionHook>>,
     pub(super) log_source: Option<Arc<dyn LogSource>>,
     pub(super) writes: Vec<WriteRecord>,
@@ -56,6 +59,9 @@ impl State {
 
     /// Carries a request out, and notes it.
     pub(super) fn handle(&mut self, request: ApiRequest) -> Reply {
+        if let Some(upstream) = self.upstream.clone() {
+            return upstream::handle(self, request, &*upstream);
+        }
         if request.verb.reads() {
             *self.reads.entry((request.verb, request.definition.storage.clone())).or_default() += 1;
             let result = match request.verb {
@@ -80,18 +86,30 @@ impl State {
             error.reason.clone_into(&mut record.reason);
             answer(&error)
         });
+        self.note(record, &definition, &namespace, &reply);
+        reply
+    }
+
+    /// Notes what came of a write.
+    pub(super) fn note(
+        &mut self,
+        mut record: WriteRecord,
+        definition: &ResourceDefinition,
+        namespace: &str,
+        reply: &Reply,
+    ) {
         if let Content::Object(object, _) = &reply.content {
             object.name().clone_into(&mut record.name);
         }
         record.code = reply.code;
-        let after = self.store.get(&definition.storage, &namespace, &record.name);
+        let after = self.store.get(&definition.storage, namespace, &record.name);
         record.revision_after = after.map(|object| object.revision);
         record.sequence = self.writes.len() as u64;
         self.writes.push(record);
-        reply
     }
 
-    fn record_of(&self, request: &ApiRequest) -> WriteRecord {
+    /// A write as it is asked for.
+    pub(super) fn record_of(&self, request: &ApiRequest) -> WriteRecord {
         let definition = &request.definition;
         let before = self.store.get(&definition.storage, request.namespace(), request.name());
         let deletes = matches!(request.verb, Verb::Delete | Verb::DeleteCollection);

@@ -22,12 +22,25 @@ pub(super) struct Store {
     /// The revision of the last change by namespace; the empty name stands for what has none.
     revisions: BTreeMap<String, u64>,
     pub(super) history: History,
+    /// Whether objects keep the resourceVersion that another server gave them.
+    mirrors: bool,
 }
 
 impl Store {
     /// An empty store. Its first object has the resourceVersion 2: 0 and 1 mean something to clients, or nothing.
     pub(super) fn new() -> Self {
-        Self { collections: BTreeMap::new(), revision: 1, revisions: BTreeMap::new(), history: History::default() }
+        Self {
+            collections: BTreeMap::new(),
+            revision: 1,
+            revisions: BTreeMap::new(),
+            history: History::default(),
+            mirrors: false,
+        }
+    }
+
+    /// An empty store whose objects keep the resourceVersion that another server gave them.
+    pub(super) fn mirror() -> Self {
+        Self { mirrors: true, ..Self::new() }
     }
 
     /// The revision of the last change.
@@ -79,7 +92,9 @@ impl Store {
     /// Stores a new version of an object, or a new object.
     pub(super) fn put(&mut self, resource: &Arc<str>, mut object: Value, owners: Arc<Owners>) -> Arc<ObjectVersion> {
         self.revision += 1;
-        set(&mut object, &["metadata", "resourceVersion"], self.revision.to_string());
+        if !self.mirrors {
+            set(&mut object, &["metadata", "resourceVersion"], self.revision.to_string());
+        }
         let version = Arc::new(ObjectVersion::new(object, self.revision, owners));
         let collection = self.collections.entry(resource.clone()).or_default();
         let (namespace, name) = (version.namespace().to_owned(), version.name().to_owned());

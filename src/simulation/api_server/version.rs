@@ -6,7 +6,10 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-use super::{object::meta, ownership::Owners};
+use super::{
+    object::{meta, remove},
+    ownership::Owners,
+};
 
 /// One version of an object as it is stored.
 #[derive(Debug)]
@@ -23,6 +26,15 @@ pub struct ObjectVersion {
 impl ObjectVersion {
     pub(super) fn new(value: Value, revision: u64, owners: Arc<Owners>) -> Self {
         Self { value, revision, owners, json: OnceLock::new(), item: OnceLock::new() }
+    }
+
+    /// An object as another server told it, in the bytes in which it came.
+    pub(super) fn told(mut value: Value, bytes: Bytes) -> Self {
+        remove(&mut value, &["metadata", "managedFields"]);
+        let told = Self::new(value, 0, Arc::default());
+        // A new object has no bytes yet.
+        let _ = told.json.set(bytes);
+        told
     }
 
     /// The object as the bytes of an answer. They are made once.

@@ -34,6 +34,9 @@ pub struct Host {
     pub step_seconds: f64,
     /// Preparing and sampling for one request of a step, seconds.
     pub sequence_seconds: f64,
+    /// What a request that comes takes from the step loop, admitted or not, seconds: receiving it, cutting its text into
+    /// tokens, handing it over. Nothing where the server has processors of its own.
+    pub arrival_seconds: f64,
     /// Launching the kernels of one layer where no CUDA graph does it, seconds.
     pub eager_layer_seconds: f64,
     /// Way of a request from client to scheduler, and of a token back, seconds each.

@@ -16,6 +16,8 @@ pub struct Batch {
     pub attended: u64,
     /// Tokens in the cache that are read: the context of each request.
     pub context_tokens: u64,
+    /// Requests that came since the step before, whether or not they are in this one.
+    pub arrivals: u64,
 }
 
 /// Seconds that a step takes, without chance.
@@ -27,5 +29,8 @@ pub fn step_seconds(spec: &EngineSpec, batch: &Batch) -> f64 {
     let compute = flops / (card.compute_flops_per_second * card.compute_efficiency);
     let transfer = bytes / (card.bandwidth_bytes_per_second * card.bandwidth_efficiency);
     let launch = if settings.enforce_eager { card.host.eager_layer_seconds * model.layers as f64 } else { 0.0 };
-    compute.max(transfer) + launch + card.host.step_seconds + card.host.sequence_seconds * batch.sequences as f64
+    let host = card.host.step_seconds
+        + card.host.sequence_seconds * batch.sequences as f64
+        + card.host.arrival_seconds * batch.arrivals as f64;
+    compute.max(transfer) + launch + host
 }

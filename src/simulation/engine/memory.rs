@@ -93,6 +93,10 @@ pub enum StartStage {
     MakeCache,
 }
 
+/// Blocks that the longest sequence can't count on: the engine keeps one that stands for "none" (`BlockPool.null_block` of
+/// vLLM). A recorded engine with four blocks of 128 tokens offers 384 tokens.
+const NULL_BLOCKS: u64 = 1;
+
 impl MemoryPlan {
     /// The account of an engine on a card with so much else on it.
     ///
@@ -117,7 +121,7 @@ impl MemoryPlan {
         };
         let block_bytes = settings.block_size * model.kv_bytes_per_token(settings.cache_element_bits);
         let blocks = cache_granted_bytes / block_bytes;
-        if blocks == 0 {
+        if blocks <= NULL_BLOCKS {
             return Err(MemoryRefusal::NoCacheBlocks { available_bytes: i128::from(cache_granted_bytes) });
         }
         let max_model_len = length_that_fits(resolved, cache_granted_bytes, blocks, settings.block_size, block_bytes)?;
@@ -202,7 +206,7 @@ fn length_that_fits(
     block_tokens: u64,
     block_bytes: u64,
 ) -> Result<u64, MemoryRefusal> {
-    let fitting_tokens = blocks * block_tokens;
+    let fitting_tokens = (blocks - NULL_BLOCKS) * block_tokens;
     if resolved.max_model_len <= fitting_tokens {
         return Ok(resolved.max_model_len);
     }

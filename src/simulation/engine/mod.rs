@@ -52,7 +52,7 @@ pub use spec::{EngineSpec, GpuState};
 pub use start::{StartFacts, StartOutcome, refuse_flags, start};
 pub use sweep::{SweepPoint, SweepTerms, best_of, sweep};
 pub use units::{GIB, Micros};
-pub use view::EngineCounters;
+pub use view::{EngineCounters, TimeSum};
 
 #[cfg(test)]
 mod tests;

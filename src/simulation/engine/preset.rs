@@ -17,6 +17,7 @@ const TERA: f64 = 1e12;
 const SERVER: Host = Host {
     step_seconds: 0.002,
     sequence_seconds: 0.000_012,
+    arrival_seconds: 0.0,
     eager_layer_seconds: 0.000_040,
     path_seconds: 0.000_6,
     boot_seconds: 9.0,

@@ -75,6 +75,11 @@ pub(super) const fn in_gib(bytes: u64) -> f64 {
     bytes as f64 / GIB as f64
 }
 
+/// Bytes in GiB as vLLM's messages print them: rounded to two places, of which Python prints no more than it must.
+pub(super) fn gib_text(bytes: u64) -> String {
+    format!("{:?}", libm::round(in_gib(bytes) * 100.0) / 100.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +94,13 @@ mod tests {
         assert_eq!(Micros(5).since(Micros(3)), Micros(2));
         assert_eq!(Micros::MAX.plus(Micros(1)), Micros::MAX);
         assert_eq!((Micros(2_500).ms(), Micros(2_500_000).seconds()), (2.5, 2.5));
+    }
+
+    #[test]
+    fn memory_is_printed_as_python_prints_what_it_rounded() {
+        for (bytes, text) in [(0, "0.0"), (GIB, "1.0"), (GIB / 2, "0.5"), (GIB / 3, "0.33"), (GIB / 1000, "0.0")] {
+            assert_eq!(gib_text(bytes), text);
+        }
     }
 
     #[test]

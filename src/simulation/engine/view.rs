@@ -1,18 +1,30 @@
 //! What the engine counts of itself: the sums behind its own metrics.
 
-use phaseloop_core::analysis::{measurement::EngineView, summary::Moments};
+use phaseloop_core::analysis::measurement::EngineView;
+
+use super::units::Micros;
+
+/// How often something took time, and how long altogether: what an engine's histograms add up. Whole numbers, so that no
+/// order of adding changes a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimeSum {
+    /// How often.
+    pub count: u64,
+    /// How long altogether.
+    pub sum: Micros,
+}
 
 /// Counters of one life of an engine; they begin anew with each.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct EngineCounters {
-    /// From a request's arrival to its first token, milliseconds.
-    pub time_to_first_token_ms: Moments,
-    /// Between two tokens of one request, milliseconds.
-    pub inter_token_latency_ms: Moments,
-    /// From a request's arrival to its last token, milliseconds.
-    pub end_to_end_latency_ms: Moments,
-    /// From a request's arrival to its admission, milliseconds.
-    pub queue_time_ms: Moments,
+    /// From a request's arrival to its first token.
+    pub time_to_first_token: TimeSum,
+    /// Between two tokens of one request.
+    pub inter_token_latency: TimeSum,
+    /// From a request's arrival to its last token.
+    pub end_to_end_latency: TimeSum,
+    /// From a request's arrival to its admission.
+    pub queue_time: TimeSum,
     /// Requests whose blocks were taken from them.
     pub preemptions: u64,
     /// Largest share of the cache in use, 0 to 1.
@@ -25,13 +37,32 @@ pub struct EngineCounters {
     pub memory_pressure_max: f64,
 }
 
+impl TimeSum {
+    /// Adds one.
+    pub(super) const fn push(&mut self, time: Micros) {
+        self.count += 1;
+        self.sum = self.sum.plus(time);
+    }
+
+    /// Adds another's.
+    const fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.sum = self.sum.plus(other.sum);
+    }
+
+    /// The mean, milliseconds; absent where there was nothing.
+    pub const fn mean_ms(self) -> Option<f64> {
+        if self.count == 0 { None } else { Some(self.sum.ms() / self.count as f64) }
+    }
+}
+
 impl EngineCounters {
     /// Adds another life's counters.
     pub fn merge(&mut self, other: &Self) {
-        self.time_to_first_token_ms.merge(&other.time_to_first_token_ms);
-        self.inter_token_latency_ms.merge(&other.inter_token_latency_ms);
-        self.end_to_end_latency_ms.merge(&other.end_to_end_latency_ms);
-        self.queue_time_ms.merge(&other.queue_time_ms);
+        self.time_to_first_token.merge(other.time_to_first_token);
+        self.inter_token_latency.merge(other.inter_token_latency);
+        self.end_to_end_latency.merge(other.end_to_end_latency);
+        self.queue_time.merge(other.queue_time);
         self.preemptions += other.preemptions;
         self.cache_usage_max = self.cache_usage_max.max(other.cache_usage_max);
         self.running_max = self.running_max.max(other.running_max);
@@ -41,12 +72,11 @@ impl EngineCounters {
 
     /// What a client reads from the engine's metrics. A mean of nothing is absent.
     pub fn view(&self) -> EngineView {
-        let mean = |moments: &Moments| (moments.count > 0).then_some(moments.mean);
         EngineView {
-            time_to_first_token_ms_mean: mean(&self.time_to_first_token_ms),
-            inter_token_latency_ms_mean: mean(&self.inter_token_latency_ms),
-            end_to_end_latency_ms_mean: mean(&self.end_to_end_latency_ms),
-            queue_time_ms_mean: mean(&self.queue_time_ms),
+            time_to_first_token_ms_mean: self.time_to_first_token.mean_ms(),
+            inter_token_latency_ms_mean: self.inter_token_latency.mean_ms(),
+            end_to_end_latency_ms_mean: self.end_to_end_latency.mean_ms(),
+            queue_time_ms_mean: self.queue_time.mean_ms(),
             preemptions: Some(self.preemptions as f64),
             kv_cache_usage_max: Some(self.cache_usage_max),
         }

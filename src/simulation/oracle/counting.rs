@@ -85,11 +85,34 @@ impl Invariant for ArmedIsCounted {
     }
 }
 
-/// I14: no canary is made for a symptom whose flag has expired, or was never armed.
+/// I14: no canary is made for a symptom whose flag has expired, or was never armed; and an expired flag is armed again only
+/// by a run that was judged after it had expired.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ExpiredStartsNothing {
     armed_until: BTreeMap<(String, String), Timestamp>,
+    /// Flags that no tuning run has used up, as far as is known.
+    unused: BTreeSet<(String, String)>,
     begun: BTreeSet<String>,
+}
+
+impl ExpiredStartsNothing {
+    /// Notes a flag. Where it has expired and is armed again: whether by a run that was judged later.
+    fn take(&mut self, escalation: &str, flag: &Value, now: Timestamp) -> Option<Result<(), String>> {
+        let symptom = text(flag, "/symptom").unwrap_or_default().to_owned();
+        let (key, expires_at) = ((escalation.to_owned(), symptom.clone()), instant(flag, "/expiresAt")?);
+        let before = self.armed_until.insert(key.clone(), expires_at).filter(|before| *before < expires_at);
+        let was_used = !self.unused.contains(&key);
+        if matches!(text(flag, "/state"), Some("Armed" | "Expired")) {
+            self.unused.insert(key);
+        } else {
+            self.unused.remove(&key);
+        }
+        let expired = before.filter(|before| *before <= now && !was_used)?;
+        Some(match instant(flag, "/armedAt") {
+            Some(armed_at) if armed_at > expired => Ok(()),
+            _ => Err(format!("{symptom} expired at {expired} and was armed again by an older run")),
+        })
+    }
 }
 
 impl Invariant for ExpiredStartsNothing {
@@ -100,12 +123,10 @@ impl Invariant for ExpiredStartsNothing {
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
         if let Some(change) = at.change_of("Escalation") {
             let flags = change.object.pointer("/status/flags").and_then(Value::as_array);
-            for flag in flags.map(Vec::as_slice).unwrap_or_default() {
-                let symptom = text(flag, "/symptom").unwrap_or_default().to_owned();
-                if let Some(expires_at) = instant(flag, "/expiresAt") {
-                    self.armed_until.insert((name(change.object).to_owned(), symptom), expires_at);
-                }
-            }
+            let flags = flags.map(Vec::as_slice).unwrap_or_default();
+            let rearmed: Vec<Result<(), String>> =
+                flags.iter().filter_map(|flag| self.take(name(change.object), flag, at.now)).collect();
+            return rearmed.into_iter().reduce(Result::and);
         }
         let change = at.change_of("TuningCanary").filter(|change| change.kind == ChangeKind::Added)?;
         // A flag permits a beginning; a tuning run that has begun goes on within its window.
@@ -173,7 +194,7 @@ mod tests {
                "status": {"completedAt": at(hours).to_string(), "symptoms": [{"kind": "vllm_oom"}]}})
     }
 
-    fn armed(until: i64) -> Value {
+    fn armed_until(until: i64) -> Value {
         let flag = json!({"symptom": "vllm_oom", "state": "Armed", "threshold": 2, "window": "53h",
                           "expiresAt": at(until).to_string()});
         json!({"metadata": {"name": "e", "namespace": "n"}, "spec": {"targetRef": {"name": "t"}},
@@ -199,7 +220,7 @@ mod tests {
                 see(&mut oracles, 26, "PhaseRun", &run(uid, *hours));
             }
             see(&mut oracles, 26, "TuningCanary", &canary("c", &consumed, "Passed"));
-            assert_eq!(see(&mut oracles, 26, "Escalation", &armed(30)), violations, "{runs:?} {consumed:?}");
+            assert_eq!(see(&mut oracles, 26, "Escalation", &armed_until(30)), violations, "{runs:?} {consumed:?}");
         }
     }
 
@@ -207,10 +228,30 @@ mod tests {
     fn tuning_under_an_expired_flag_or_none_is_found_and_a_run_that_began_may_go_on() {
         let mut oracles = Oracles::of(vec![Box::<ExpiredStartsNothing>::default()]);
         assert_eq!(see(&mut oracles, 1, "TuningCanary", &canary("x", &[], "")), 1);
-        see(&mut oracles, 1, "Escalation", &armed(4));
+        see(&mut oracles, 1, "Escalation", &armed_until(4));
         assert_eq!(see(&mut oracles, 3, "TuningCanary", &canary("y", &[], "")), 1);
         assert_eq!(see(&mut oracles, 5, "TuningCanary", &canary("y", &[], "")), 1, "the same cycle goes on");
         assert_eq!(see(&mut oracles, 5, "TuningCanary", &canary("z", &[], "")), 2);
+    }
+
+    #[test]
+    fn a_flag_that_expired_and_is_armed_again_by_an_older_run_is_found() {
+        let flag = |state: &str, armed: i64, until: i64| {
+            let mut escalation = armed_until(until);
+            escalation["status"]["flags"][0]["state"] = state.into();
+            escalation["status"]["flags"][0]["armedAt"] = at(armed).to_string().into();
+            escalation
+        };
+        for (state, armed, violations, evaluated) in
+            [("Expired", 25, 0, 1), ("Armed", 25, 0, 1), ("Expired", 3, 1, 1), ("Cleared", 3, 0, 0)]
+        {
+            let mut oracles = Oracles::of(vec![Box::<ExpiredStartsNothing>::default()]);
+            see(&mut oracles, 1, "Escalation", &flag("Armed", 1, 5));
+            see(&mut oracles, 6, "Escalation", &flag(state, 1, 5));
+            let found = see(&mut oracles, 26, "Escalation", &flag("Armed", armed, 29));
+            assert_eq!(found, violations, "{state} {armed}");
+            assert_eq!(oracles.figures().evaluated["i14_an_expired_flag_starts_nothing"], evaluated, "{state} {armed}");
+        }
     }
 
     #[test]

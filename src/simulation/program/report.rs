@@ -43,10 +43,17 @@ impl Reporting<'_> {
         report
     }
 
-    /// What counts: from the end of the warm-up to the end.
+    /// What counts: from the end of the warm-up on, and nothing that is due too late to be answered in time.
     fn window(&self, load: LoadTimes) -> MeasureWindow {
-        let from = load.beginning.plus(Micros::from(self.probe.request.warmup.0));
-        MeasureWindow { from, until: load.until.min(self.probe.line.micros(self.at)).max(from) }
+        let request = &self.probe.request;
+        let from = load.beginning.plus(Micros::from(request.warmup.0));
+        let closes = load.beginning.plus(Micros::from(request.counts_for()));
+        MeasureWindow { from, until: closes.min(self.ended(load)).max(from) }
+    }
+
+    /// When the client stops: the time of the load is up, or something else ended it.
+    fn ended(&self, load: LoadTimes) -> Micros {
+        load.until.min(self.probe.line.micros(self.at))
     }
 
     fn figures(&self, load: LoadTimes, window: MeasureWindow) -> ProbeFigures {
@@ -54,7 +61,7 @@ impl Reporting<'_> {
             lives: self.engine.lives.clone(),
             sent: self.probe.sent.clone(),
             beginning: Some(load.beginning),
-            until: window.until,
+            until: self.ended(load),
         };
         let none =
             LatencyLimits { time_to_first_token_ms: None, time_per_output_token_ms: None, end_to_end_latency_ms: None };

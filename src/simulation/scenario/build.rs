@@ -166,6 +166,10 @@ fn action_of(event: &ScenarioEvent, namespace: &str) -> Option<Action> {
         let kind = (delete.api_version.clone(), delete.kind.clone());
         return Some(Action::Delete { user, kind, namespace, name: delete.name.clone() });
     }
+    if let Some(decide) = &event.decide {
+        let in_name_of = decide.in_name_of.clone().unwrap_or_else(|| user.clone());
+        return Some(Action::DecideAll { user, namespace, decision: decide.decision, in_name_of });
+    }
     event.abort_tests.then_some(Action::AbortTests { user })
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::api::{reference::TargetKind, schema};
+use crate::api::{promotion::Decision, reference::TargetKind, schema};
 
 /// An instant: a time of day on the date of a night.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,9 +46,24 @@ pub struct ScenarioEvent {
     /// Deletes an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<ObjectReference>,
+    /// Decides about every promotion that waits for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decide: Option<EventDecision>,
     /// Aborts every run and every canary that has not ended.
     #[serde(default)]
     pub abort_tests: bool,
+}
+
+/// A decision about every promotion that waits for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventDecision {
+    /// The decision.
+    pub decision: Decision,
+    /// In whose name; left out, in one's own. The API server refuses a decision in the name of somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub in_name_of: Option<String>,
 }
 
 fn somebody() -> String {
@@ -129,9 +144,16 @@ pub struct ObjectReference {
 impl ScenarioEvent {
     /// How many things it says that somebody does: exactly one is right.
     pub(super) fn things(&self) -> usize {
-        [self.edit.is_some(), self.scale.is_some(), self.apply.is_some(), self.delete.is_some(), self.abort_tests]
-            .into_iter()
-            .filter(|given| *given)
-            .count()
+        [
+            self.edit.is_some(),
+            self.scale.is_some(),
+            self.apply.is_some(),
+            self.delete.is_some(),
+            self.decide.is_some(),
+            self.abort_tests,
+        ]
+        .into_iter()
+        .filter(|given| *given)
+        .count()
     }
 }

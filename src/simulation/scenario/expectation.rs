@@ -26,6 +26,10 @@ pub struct Expectation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 64))]
     pub denied: Option<i64>,
+    /// How many decisions about promotions the API server refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 64))]
+    pub refused_decisions: Option<i64>,
     /// Flags of the engine in the targets' templates at the end, as `gpu-memory-utilization`, with their values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
@@ -52,6 +56,11 @@ pub struct ExpectedNight {
     /// Which night.
     #[schemars(range(min = -60, max = 400))]
     pub night: i64,
+    /// Which of its runs, in the order in which they started: what follows is about this one, and about what came of it
+    /// until the next.
+    #[serde(default = "first")]
+    #[schemars(range(min = 1, max = 96))]
+    pub run: i64,
     /// The verdict of its run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::verdict")]
@@ -80,6 +89,10 @@ pub struct ExpectedNight {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::short_text")]
     pub tuning_ended: Option<String>,
+}
+
+fn first() -> i64 {
+    1
 }
 
 fn symptom_kinds(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -143,7 +143,7 @@ impl Check<'_> {
                 self.fault(
                     &path,
                     problem,
-                    Some("give one of edit, scale, apply, delete and abortTests; several are several events"),
+                    Some("give one of edit, scale, apply, delete, decide and abortTests; several are several events"),
                 );
             }
         }

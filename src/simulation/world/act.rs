@@ -89,6 +89,17 @@ pub enum Action {
         /// Who.
         by: String,
     },
+    /// Somebody decides about every promotion that waits for a person, in somebody's name.
+    DecideAll {
+        /// Who.
+        user: String,
+        /// The promotions' namespace.
+        namespace: String,
+        /// The decision.
+        decision: Decision,
+        /// In whose name.
+        in_name_of: String,
+    },
     /// Somebody aborts every run and every canary that has not ended.
     AbortTests {
         /// Who.
@@ -145,6 +156,31 @@ pub enum Action {
     SetCondition(Box<NodeCondition>),
 }
 
+/// A decision about a promotion that the API server refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedDecision {
+    /// When.
+    pub at: Timestamp,
+    /// The promotion's name.
+    pub promotion: String,
+    /// The decision.
+    pub decision: Decision,
+    /// Who asked for it.
+    pub user: String,
+    /// In whose name.
+    pub in_name_of: String,
+    /// What the API server answered.
+    pub message: String,
+}
+
+const PROMOTION: (&str, &str) = ("phaseloop.dev/v1alpha1", "Promotion");
+
+/// Whether a promotion waits for a person's decision.
+pub(super) fn waits_for_person(promotion: &Value) -> bool {
+    let text = |place: &str| promotion.pointer(place).and_then(Value::as_str);
+    text("/status/phase") == Some("AwaitingReview") && text("/spec/decision") == Some("Pending")
+}
+
 impl World {
     pub(super) fn act(&mut self, index: usize) {
         let Some(action) = self.actions.get(index).cloned() else { return };
@@ -161,7 +197,11 @@ impl World {
             Action::Delete { user, kind, namespace, name } => {
                 self.server.actor(&user).delete((kind.0.as_str(), kind.1.as_str()), &namespace, &name, None)
             }
-            Action::Decide { namespace, name, decision, by } => self.decide(&namespace, &name, decision, &by),
+            Action::Decide { namespace, name, decision, by } => self.decide((&namespace, &name), decision, &by, &by),
+            Action::DecideAll { user, namespace, decision, in_name_of } => {
+                self.decide_all(&user, &namespace, decision, &in_name_of);
+                Ok(())
+            }
             Action::AbortTests { user } => self.abort_tests(&user),
             other => {
                 self.befall(other, now);
@@ -278,10 +318,36 @@ impl World {
         actor.update(&object).map(drop)
     }
 
-    fn decide(&self, namespace: &str, name: &str, decision: Decision, by: &str) -> Result<(), StatusError> {
-        let fields = json!({ "spec": { "decision": decision, "approvedBy": by } });
-        let kind = ("phaseloop.dev/v1alpha1", "Promotion");
-        self.server.actor(by).merge(kind, namespace, name, "", fields).map(drop)
+    fn decide(
+        &self,
+        (namespace, name): (&str, &str),
+        decision: Decision,
+        by: &str,
+        in_name_of: &str,
+    ) -> Result<(), StatusError> {
+        let fields = json!({ "spec": { "decision": decision, "approvedBy": in_name_of } });
+        self.server.actor(by).merge(PROMOTION, namespace, name, "", fields).map(drop)
+    }
+
+    /// That the API server refuses a decision is part of a story; that there is nothing to decide about is a fault in it.
+    fn decide_all(&mut self, user: &str, namespace: &str, decision: Decision, in_name_of: &str) {
+        let now = self.clock.now();
+        let waiting: Vec<String> = self
+            .server
+            .actor(user)
+            .list(PROMOTION, Some(namespace))
+            .iter()
+            .filter(|promotion| waits_for_person(&promotion.value))
+            .map(|promotion| promotion.name().to_owned())
+            .collect();
+        if waiting.is_empty() {
+            self.refused.push(format!("{now}: {user} decides, and no promotion waits for a person"));
+        }
+        for promotion in waiting {
+            let Err(error) = self.decide((namespace, &promotion), decision, user, in_name_of) else { continue };
+            let (user, in_name_of, message) = (user.to_owned(), in_name_of.to_owned(), error.message);
+            self.refused_decisions.push(RefusedDecision { at: now, promotion, decision, user, in_name_of, message });
+        }
     }
 
     fn abort_tests(&self, user: &str) -> Result<(), StatusError> {

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use serde_json::Value;
 
-use super::Action;
+use super::{Action, act::waits_for_person};
 use crate::{api::promotion::Decision, simulation::api_server::Change};
 
 /// What somebody decides, and when.
@@ -38,9 +37,7 @@ impl Decisions {
         if &*change.resource != "promotions.phaseloop.dev" {
             return None;
         }
-        let text = |place: &str| object.pointer(place).and_then(Value::as_str);
-        let waits = text("/status/phase") == Some("AwaitingReview") && text("/spec/decision") == Some("Pending");
-        if !waits || !self.seen.insert(change.object.uid().to_owned()) {
+        if !waits_for_person(object) || !self.seen.insert(change.object.uid().to_owned()) {
             return None;
         }
         let terms = self.terms.get(self.seen.len() - 1).or_else(|| self.terms.last())?;

@@ -49,6 +49,7 @@ impl World {
             planned: self.planned.clone(),
             actions: self.actions.clone(),
             refused: self.refused.clone(),
+            refused_decisions: self.refused_decisions.clone(),
             events: self.events,
             seen_container_events: self.seen_container_events,
         })

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::json;
 
-pub use act::Action;
+pub use act::{Action, RefusedDecision};
 pub use decider::{DecisionTerms, Decisions};
 pub use export::MemoryExport;
 pub use observe::Instants;
@@ -28,7 +28,7 @@ pub use settings::{OperatorTerms, WorldSettings};
 use self::run::WorldEvent;
 use super::{
     agenda::{Agenda, Place},
-    api_server::{ApiServer, IdentityRule, Settings, StatusError},
+    api_server::{ApiServer, StatusError},
     chance::Chance,
     cluster::{Controllers, kubelet::Kubelets, node_object},
     operator::{Interruption, Replica, ReplicaParts, RequestGate},
@@ -72,6 +72,7 @@ pub struct World {
     actions: Vec<Action>,
     /// Writes of people that the API server refused, with the reason.
     refused: Vec<String>,
+    refused_decisions: Vec<RefusedDecision>,
     events: u64,
     seen_container_events: usize,
 }
@@ -92,11 +93,16 @@ impl World {
     /// The API server's refusal of something that the settings say of the cluster.
     pub fn new(settings: WorldSettings) -> Result<Self, StatusError> {
         let clock = Arc::new(VirtualClock::new(settings.start));
+        let server = ApiServer::new(clock.clone(), settings.of_server());
+        Self::on(clock, server, settings)
+    }
+
+    /// A world at its beginning on an API server that goes by its clock and has the namespace of the target.
+    ///
+    /// # Errors
+    /// As [`World::new`].
+    pub fn on(clock: Arc<VirtualClock>, server: ApiServer, settings: WorldSettings) -> Result<Self, StatusError> {
         let seed = settings.catalog.seed;
-        let identities = if settings.comparable { IdentityRule::ByName } else { IdentityRule::InOrder };
-        let mut of_server = Settings { seed, identities, ..Settings::default() };
-        of_server.namespaces.extend([OPERATOR_NAMESPACE.to_owned(), settings.namespace.clone()]);
-        let server = ApiServer::new(clock.clone(), of_server);
         set_up(&server, &settings)?;
         let programs = if settings.comparable { Programs::comparable } else { Programs::new }(settings.catalog);
         let kubelets = Kubelets::new(settings.images, Box::new(programs.clone()), clock.clone());
@@ -145,6 +151,7 @@ impl World {
             planned,
             actions: Vec::new(),
             refused: Vec::new(),
+            refused_decisions: Vec::new(),
             events: 0,
             seen_container_events: 0,
         })
@@ -182,7 +189,12 @@ impl World {
         self.events
     }
 
-    /// What people wanted and the API server refused.
+    /// Decisions about promotions that the API server refused.
+    pub fn refused_decisions(&self) -> &[RefusedDecision] {
+        &self.refused_decisions
+    }
+
+    /// What else people wanted and the API server refused.
     pub fn refused(&self) -> &[String] {
         &self.refused
     }

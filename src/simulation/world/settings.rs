@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::DecisionTerms;
+use super::{DecisionTerms, OPERATOR_NAMESPACE};
 use crate::simulation::{
+    api_server::{IdentityRule, Settings},
     chance::Chance,
     cluster::{NodeShape, kubelet::ImageStore},
     operator::NoticeTerms,
@@ -30,6 +31,16 @@ pub struct WorldSettings {
     /// Whether uids, generated names and the chance of engines follow from what they are of, and not from when and after
     /// what else: histories that differ in one point, as by the death of an operator, can be compared then.
     pub comparable: bool,
+}
+
+impl WorldSettings {
+    /// How its API server is set up.
+    pub fn of_server(&self) -> Settings {
+        let identities = if self.comparable { IdentityRule::ByName } else { IdentityRule::InOrder };
+        let mut of_server = Settings { seed: self.catalog.seed, identities, ..Settings::default() };
+        of_server.namespaces.extend([OPERATOR_NAMESPACE.to_owned(), self.namespace.clone()]);
+        of_server
+    }
 }
 
 /// How the operator runs.

@@ -5,14 +5,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::{CurrentRun, CyclePolicy, Permission, run::flags_of_run};
 use crate::{
     policy::{
-        CanaryFacts, CanaryRequest, Flag, GateInputs, GateReport, Ledger, PolicyFinding, Spend, StartInputs,
+        CanaryFacts, CanaryRequest, Flag, FlagState, GateInputs, GateReport, Ledger, PolicyFinding, Spend, StartInputs,
         StartPermit, StartRefusal, Suspension, SymptomCount, TargetClaims, check_phase_fits_window, count_symptoms,
         decide_flag, decide_start, evaluate_gates, reservation::GRACES_PER_POD,
     },
     prelude::*,
     tuning::{
         BudgetPrediction, CandidatePlan, CandidateRequest, Cause, DeniedCandidate, PredictionError, PredictionRequest,
-        RequestedParameter, RequestedValues, plan_candidates, predict_budget,
+        RequestedParameter, RequestedValues,
+        measuring::{canary_warmup, closing},
+        plan_candidates, predict_budget,
     },
     value::{Environment, RunFacts},
 };
@@ -82,7 +84,9 @@ pub fn decide_cycle(policy: &CyclePolicy, facts: &CycleFacts<'_>, now: Timestamp
         let count = count_symptoms(&rule.counting_rule(period, policy.run_timeout), facts.runs, &consumed, now);
         let before = facts.flags_before.iter().find(|flag| flag.symptom == rule.symptom);
         let flag = decide_flag(rule, &count, &consumed, &policy.safety.windows, before, now);
-        if let Some(armed_at) = flag.armed_at.filter(|_| flag.permits(now)) {
+        // Of a flag that expired unused it is told as well, for as long as the flag shows it: that is when people ask.
+        let is_of_note = flag.permits(now) || flag.state == FlagState::Expired;
+        if let Some(armed_at) = flag.armed_at.filter(|_| is_of_note) {
             findings.extend(check_phase_fits_window(rule, &policy.safety.windows, armed_at));
         }
         counts.push(count);
@@ -118,6 +122,8 @@ fn prediction_request(policy: &CyclePolicy, engine_starts: &[SignedDuration]) ->
         starts_seen: engine_starts.to_vec(),
         start_timeout: policy.canary.start_timeout,
         measure: policy.canary.measure,
+        warmup: canary_warmup(policy.canary.measure),
+        closing: closing(policy.canary.measure, policy.load.answer_limit),
         // A reservation holds both graces of a pod, so the prediction does as well.
         grace: policy.canary.grace.saturating_mul(GRACES_PER_POD),
         gpus: u64::from(policy.canary.gpus.get()),

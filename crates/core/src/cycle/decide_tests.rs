@@ -235,7 +235,15 @@ fn a_flag_that_expires_before_the_next_window_is_told() {
     let decision = World::of(slow_nights(2..=4)).decide(&policy, "2026-03-04T03:20:00Z");
     assert_eq!(decision.findings.iter().map(|f| f.reason).collect::<Vec<_>>(), [FindingReason::PhaseOutlastsWindow]);
     let idle = World::of(slow_nights(3..=4)).decide(&policy, "2026-03-04T03:20:00Z");
-    assert!(idle.findings.is_empty(), "said of an armed flag only");
+    assert!(idle.findings.is_empty(), "nothing was armed");
+    let mut expired = World::of(slow_nights(2..=4));
+    expired.flags_before = decision.flags;
+    let later = expired.decide(&policy, "2026-03-04T12:30:00Z");
+    assert_eq!(flag_of(&later, LATENCY).state, FlagState::Expired);
+    assert_eq!(later.findings, decision.findings, "why it expired is told for as long as it shows");
+    expired.runs.clear();
+    let forgotten = expired.decide(&policy, "2026-03-09T03:20:00Z");
+    assert_eq!((flag_of(&forgotten, LATENCY).state, forgotten.findings), (FlagState::Idle, Vec::new()));
 }
 
 #[test]
@@ -295,9 +303,11 @@ fn a_prediction_is_made_of_what_the_policy_says() {
     policy.canary.start_timeout = lasts("60s");
     policy.load.rate_per_second = Some("4".parse().unwrap());
     assert_eq!(predict(&policy).unwrap_err().reason, PredictionRefusal::MeasurementTooShort, "32 requests in 8 s");
-    policy.load.rate_per_second = Some("8".parse().unwrap());
-    assert_eq!(predict(&policy).unwrap().samples, Some(64));
-    policy.load.requests_max = Some(49);
+    policy.load.rate_per_second = Some("10".parse().unwrap());
+    assert_eq!(predict(&policy).unwrap().samples, Some(50), "one second warms up, two are left to the last answers");
+    policy.load.answer_limit = Some(lasts("500ms"));
+    assert_eq!(predict(&policy).unwrap().samples, Some(65), "a good answer takes no longer than half a second");
+    policy.load.requests_max = Some(59);
     assert_eq!(predict(&policy).unwrap_err().reason, PredictionRefusal::MeasurementTooShort);
     policy.load.samples_min = 49;
     policy.max_candidates = 2;

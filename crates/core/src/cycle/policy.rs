@@ -53,6 +53,8 @@ pub struct CanaryLoad {
     pub rate_per_second: Option<Decimal>,
     /// Requests offered at most; absent where only time ends the measurement.
     pub requests_max: Option<u64>,
+    /// Longest time of an answer that is good; absent where nothing limits it, or as above.
+    pub answer_limit: Option<SignedDuration>,
     /// Fewest completed requests that make a canary count.
     pub samples_min: u64,
 }
@@ -82,6 +84,7 @@ impl CyclePolicy {
             load: CanaryLoad {
                 rate_per_second: None,
                 requests_max: None,
+                answer_limit: None,
                 samples_min: u64::try_from(CANARY_REQUESTS_MIN_DEFAULT).unwrap_or(u64::MAX),
             },
         }

@@ -48,7 +48,10 @@ fn an_escalation_that_names_only_its_target_has_every_default() {
         gpus: NonZeroU32::MIN,
     };
     assert_eq!(policy.canary, canary);
-    assert_eq!(policy.load, CanaryLoad { rate_per_second: None, requests_max: None, samples_min: 50 });
+    assert_eq!(
+        policy.load,
+        CanaryLoad { rate_per_second: None, requests_max: None, answer_limit: None, samples_min: 50 }
+    );
 }
 
 #[test]

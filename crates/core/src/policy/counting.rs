@@ -6,7 +6,7 @@ use super::bound::{COUNTING_WINDOW_MIN_DEFAULT, COUNTING_WINDOW_SLACK};
 use crate::{
     prelude::*,
     schedule::{SchedulePeriod, earlier_by, later_by},
-    value::{RunFacts, Severity, SymptomKind, Uid},
+    value::{RunFacts, Severity, Symptom, SymptomKind, Uid},
 };
 
 /// What is counted.
@@ -49,6 +49,8 @@ pub struct SymptomCount {
     pub window: SignedDuration,
     /// The runs that count, oldest first.
     pub evidence: Vec<CountedRun>,
+    /// Of these, how many showed the symptom in each domain. A run may stand under several.
+    pub domains: BTreeMap<String, i64>,
     /// When the newest of them was judged.
     pub newest: Option<Timestamp>,
 }
@@ -76,18 +78,24 @@ pub fn count_symptoms(
     now: Timestamp,
 ) -> SymptomCount {
     let window_start = earlier_by(now, rule.window);
-    let shows = |run: &RunFacts| {
-        run.symptoms.iter().any(|symptom| symptom.kind == rule.symptom && symptom.severity >= rule.minimum_severity)
-    };
+    let is_meant = |symptom: &&Symptom| symptom.kind == rule.symptom && symptom.severity >= rule.minimum_severity;
     let counts = |run: &&RunFacts| {
         run.valid
             && run.counts
             && window_start < run.completed_at
             && run.completed_at <= now
             && !consumed.contains(&run.uid)
-            && shows(run)
+            && run.symptoms.iter().any(|symptom| is_meant(&symptom))
     };
     let by_uid: BTreeMap<&Uid, &RunFacts> = runs.iter().filter(counts).map(|run| (&run.uid, run)).collect();
+    let mut domains: BTreeMap<String, i64> = BTreeMap::new();
+    for run in by_uid.values() {
+        let showing: BTreeSet<&str> =
+            run.symptoms.iter().filter(is_meant).map(|symptom| symptom.domain.as_str()).collect();
+        for domain in showing {
+            *domains.entry(domain.to_owned()).or_default() += 1;
+        }
+    }
     let mut evidence: Vec<CountedRun> = by_uid
         .into_values()
         .map(|run| CountedRun { completed_at: run.completed_at, uid: run.uid.clone(), name: run.name.clone() })
@@ -100,6 +108,7 @@ pub fn count_symptoms(
         window: rule.window,
         newest: evidence.last().map(|run| run.completed_at),
         evidence,
+        domains,
     }
 }
 

@@ -29,6 +29,29 @@ fn a_run_counts_once_however_often_it_is_listed_and_however_many_metrics_showed_
 }
 
 #[test]
+fn each_domain_has_its_own_count_and_a_run_that_shows_it_in_two_still_counts_once() {
+    let shown_in = |uid: &str, time: &str, domains: &[(&str, Severity)]| {
+        let mut facts =
+            run(uid, time, &domains.iter().map(|(_, severity)| (SymptomKind::VllmOom, *severity)).collect::<Vec<_>>());
+        for (symptom, (domain, _)) in facts.symptoms.iter_mut().zip(domains) {
+            symptom.domain = (*domain).to_owned();
+        }
+        facts
+    };
+    let (grave, slight) = (Severity::Critical, Severity::Warning);
+    let runs = [
+        shown_in("a", "2026-03-02T03:22:00Z", &[("chat", grave), ("rag", grave), ("rag", grave)]),
+        shown_in("b", "2026-03-03T03:22:00Z", &[("rag", grave), ("chat", slight)]),
+    ];
+    let rule = CountingRule { minimum_severity: Severity::Critical, ..rule() };
+    let count = |consumed: &[&str]| count_symptoms(&rule, &runs, &uids(consumed), at("2026-03-03T04:00:00Z"));
+    assert_eq!(count(&[]).count, 2);
+    assert_eq!(count(&[]).domains, BTreeMap::from([("chat".to_owned(), 1), ("rag".to_owned(), 2)]));
+    assert_eq!(count(&["b"]).domains, BTreeMap::from([("chat".to_owned(), 1), ("rag".to_owned(), 1)]));
+    assert_eq!(count(&["a", "b"]).domains, BTreeMap::new());
+}
+
+#[test]
 fn the_window_excludes_its_far_end_and_includes_now() {
     let runs = [oom("a", "2026-03-02T03:22:00Z")];
     assert_eq!(counted(&runs, &[], "2026-03-02T03:21:59.999999999Z"), [""; 0]);

@@ -34,4 +34,5 @@ pub use observed::ObservedTarget;
 pub use phase::PromotionPhase;
 pub use progress::PromotionProgress;
 pub use reason::{PromotionConditionReason, PromotionReason};
+pub use rollback::cause_told;
 pub use terms::{ApprovalMode, Delivery, PromotionTerms};

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Delivery, ObservedTarget, PromotionFacts, PromotionPhase, PromotionPlan, PromotionProgress, PromotionReason,
+    PromotionTerms,
     apply::describe,
     decide::{PENDING_RECHECK, end, target_version},
     facts::PullRequestState,
@@ -28,7 +29,8 @@ pub(super) fn begin_rollback(
     now: Timestamp,
 ) -> PromotionPlan {
     let write = restoring_write(facts, target, Remembered::InThisPlan);
-    let message = format!("{} gets back {}: {}", facts.terms.target, describe(&write), cause.meaning());
+    let why = cause_told(cause, progress, &facts.terms);
+    let message = format!("{} gets back {}: {why}", facts.terms.target, describe(&write));
     let mut report = progress.moved(PromotionPhase::RollingBack, cause, message);
     report.rollback = Some(RollbackStart { cause, since: now });
     let intents = match (facts.terms.delivery, facts.git.revert) {
@@ -77,8 +79,20 @@ fn continue_revert(facts: &PromotionFacts, start: RollbackStart, promoted: bool,
 
 /// The pre-image is back; the cause of the rollback is what is told.
 fn end_restored(facts: &PromotionFacts, start: RollbackStart, now: Timestamp) -> PromotionPlan {
-    let message = format!("{} is as it was before: {}", facts.terms.target, start.cause.meaning());
+    let why = cause_told(start.cause, &facts.progress, &facts.terms);
+    let message = format!("{} is as it was before: {why}", facts.terms.target);
     end(facts, PromotionPhase::RolledBack, start.cause, message, now)
+}
+
+/// Why the value is taken back, with the run that decided it where one did.
+pub fn cause_told(cause: PromotionReason, progress: &PromotionProgress, terms: &PromotionTerms) -> String {
+    match (cause, &progress.validation) {
+        (PromotionReason::SymptomPersists, Some(run)) => {
+            format!("run {} still found {}", run.name, terms.symptom.name())
+        }
+        (PromotionReason::SomethingElseWorse, Some(run)) => format!("run {} found something else worse", run.name),
+        _ => cause.meaning().to_owned(),
+    }
 }
 
 /// Still going back.

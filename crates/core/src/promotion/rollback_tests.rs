@@ -3,11 +3,12 @@
 use super::*;
 use crate::{
     plan::{FieldChange, check_plan},
+    promotion::progress::ValidatingRun,
     promotion::{
         fixture::{at, landed, promoted_target, untouched_target},
         reason::PromotionReason::SymptomPersists,
     },
-    value::Uid,
+    value::{Uid, Verdict},
 };
 
 const START: i64 = 50;
@@ -65,6 +66,28 @@ fn a_target_back_at_the_pre_image_is_rolled_back_for_the_cause_that_was_remember
     let plan = go_on(&going_back(Delivery::Patch, PullRequestState::NotOpened), false);
     assert_eq!((plan.report.phase, plan.report.reason), (PromotionPhase::RolledBack, SymptomPersists));
     assert_eq!((plan.intents.len(), plan.wake), (0, Wake::At(at(60))));
+}
+
+#[test]
+fn a_rollback_names_the_run_that_decided_it_on_its_way_and_at_its_end() {
+    let run = || ValidatingRun { uid: Uid::new("u"), name: "night-4".to_owned(), verdict: Verdict::Degraded };
+    let told = |cause, validation: Option<ValidatingRun>| {
+        let mut facts = going_back(Delivery::Patch, PullRequestState::NotOpened);
+        facts.progress.rollback = Some(RollbackStart { cause, since: at(START) });
+        facts.progress.validation = validation.clone();
+        let landed = PromotionProgress { validation, ..landed().progress };
+        let begun = begin_rollback(&facts, &promoted_target(), &landed, cause, at(START)).report.message;
+        let why = cause_told(cause, &facts.progress, &facts.terms);
+        assert!(begun.ends_with(&why), "{begun}");
+        let ended = go_on(&facts, false).report.message;
+        assert!(ended.ends_with(&format!("is as it was before: {why}")), "{ended}");
+        why
+    };
+    assert_eq!(told(SymptomPersists, Some(run())), "run night-4 still found latency_regression");
+    assert_eq!(told(PromotionReason::SomethingElseWorse, Some(run())), "run night-4 found something else worse");
+    let deadline = PromotionReason::ValidationDeadlinePassed;
+    assert_eq!(told(deadline, None), deadline.meaning());
+    assert_eq!(told(SymptomPersists, None), SymptomPersists.meaning(), "an object of an older version");
 }
 
 #[test]

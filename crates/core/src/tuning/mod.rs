@@ -21,6 +21,7 @@ pub mod exact_test;
 pub mod fitness;
 pub mod flag;
 pub mod interaction;
+pub mod measuring;
 pub mod order;
 pub mod outcome;
 pub mod predict;

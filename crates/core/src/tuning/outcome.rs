@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{exact_test::MetRequests, fitness::Fitness};
 use crate::{
-    analysis::measurement::{EngineFailure, EngineFailureClass, RequestCounts},
+    analysis::measurement::{EngineFailure, EngineFailureClass, MemoryFault, RequestCounts},
     policy::bound::{CANARY_REQUESTS_MIN_DEFAULT, FAILED_REQUESTS_PERCENT_MAX_DEFAULT},
     prelude::*,
     reasons,
@@ -103,6 +103,8 @@ reasons! {
         OutOfMemory,
         /// The engine refused to start for want of memory.
         StartRefusedForMemory,
+        /// The engine refused to start because too little memory was left for its cache; more may do.
+        TooLittleMemory,
         /// The engine refused to start for another stated reason.
         StartRefused,
         /// The engine died while it served.
@@ -139,6 +141,7 @@ impl TrialReason {
             Self::EndedFromOutside => TrialVerdict::Aborted,
             Self::OutOfMemory
             | Self::StartRefusedForMemory
+            | Self::TooLittleMemory
             | Self::StartRefused
             | Self::Crashed
             | Self::TimedOut
@@ -184,7 +187,23 @@ impl TrialJudgement {
         self.verdict == TrialVerdict::Inconclusive
             && self.findings.iter().any(|finding| finding.reason == TrialReason::InfrastructureFault)
     }
+
+    /// Whether it failed because the engine was given too little memory, and for no other reason of the engine's own: that
+    /// speaks against no higher value.
+    pub fn is_starved(&self) -> bool {
+        let found = |wanted: &[TrialReason]| self.findings.iter().any(|finding| wanted.contains(&finding.reason));
+        self.verdict == TrialVerdict::Failed && found(&[TrialReason::TooLittleMemory]) && !found(&OTHER_ENGINE_FAILURES)
+    }
 }
+
+/// What an engine fails of besides too little memory.
+const OTHER_ENGINE_FAILURES: [TrialReason; 5] = [
+    TrialReason::OutOfMemory,
+    TrialReason::StartRefusedForMemory,
+    TrialReason::StartRefused,
+    TrialReason::Crashed,
+    TrialReason::TimedOut,
+];
 
 /// Judges a trial. Ended from outside comes before everything; a fault of card or cluster before the engine's own
 /// failures, because it explains them; then the engine's own failures; then what is missing.
@@ -232,6 +251,9 @@ fn check_engine(measurement: &TrialMeasurement, find: &mut impl FnMut(TrialReaso
     for failure in &measurement.failures {
         let reason = match failure.class {
             EngineFailureClass::OutOfMemory => TrialReason::OutOfMemory,
+            EngineFailureClass::StartRefusedForMemory if failure.memory == Some(MemoryFault::Starved) => {
+                TrialReason::TooLittleMemory
+            }
             EngineFailureClass::StartRefusedForMemory => TrialReason::StartRefusedForMemory,
             EngineFailureClass::StartRefused => TrialReason::StartRefused,
             EngineFailureClass::Crash => TrialReason::Crashed,

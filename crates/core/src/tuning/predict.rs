@@ -21,6 +21,10 @@ pub struct PredictionRequest {
     pub start_timeout: SignedDuration,
     /// Measuring per trial, warm-up included.
     pub measure: SignedDuration,
+    /// Of that, the beginning whose requests warm the engine up and don't count.
+    pub warmup: SignedDuration,
+    /// Of that, the end whose requests may not be answered any more and don't count either.
+    pub closing: SignedDuration,
     /// Grace of the containers.
     pub grace: SignedDuration,
     /// GPUs that one trial holds; at least 1.
@@ -72,7 +76,7 @@ pub struct BudgetPrediction {
     pub candidates: u64,
     /// What bounds them.
     pub limited_by: LimitedBy,
-    /// Requests that a trial will offer; absent where the workload has no rate.
+    /// Requests that will count in a trial; absent where the workload has no rate.
     pub samples: Option<u64>,
 }
 
@@ -157,12 +161,19 @@ pub fn predict_budget(request: &PredictionRequest) -> Result<BudgetPrediction, P
     Ok(BudgetPrediction { start, start_basis, hold_per_trial, candidates, limited_by, samples })
 }
 
-/// Requests that a trial offers: rate times time, whole ones, and no more than the workload has.
+/// Requests that count in a trial: rate times time, whole ones, and no more than the workload has, without those of the
+/// warm-up and of the end.
 fn predict_samples(request: &PredictionRequest) -> Option<u64> {
+    let until_closing = offered_in(request, request.measure.saturating_sub(request.closing))?;
+    let sent = request.requests_max.map_or(until_closing, |most| until_closing.min(most));
+    Some(sent.saturating_sub(offered_in(request, request.warmup)?))
+}
+
+/// Requests that the rate offers in a time; nothing where there is no rate.
+fn offered_in(request: &PredictionRequest, time: SignedDuration) -> Option<u64> {
     let rate = u128::try_from(request.rate_per_second?.millionths()).ok()?;
-    let milliseconds = u128::try_from(request.measure.as_millis()).ok()?;
-    let offered = u64::try_from(rate * milliseconds / RATE_SCALE).ok()?;
-    Some(request.requests_max.map_or(offered, |most| offered.min(most)))
+    let milliseconds = u128::try_from(time.as_millis()).unwrap_or(0);
+    u64::try_from(rate * milliseconds / RATE_SCALE).ok()
 }
 
 /// Millionths of a request per second, times milliseconds, that make one request.
@@ -170,8 +181,9 @@ const RATE_SCALE: u128 = 1_000_000 * 1_000;
 
 fn too_few_samples(request: &PredictionRequest, samples: u64) -> PredictionError {
     let (measure, needed) = (format_duration(request.measure), request.samples_min);
-    let advice = if request.requests_max.is_some_and(|most| most < needed) {
-        format!("set canary.workload.requests to {needed} or more")
+    let with_warmup = needed.saturating_add(offered_in(request, request.warmup).unwrap_or(0));
+    let advice = if request.requests_max.is_some_and(|most| most < with_warmup) {
+        format!("set canary.workload.requests to {with_warmup} or more")
     } else {
         match measure_for(request) {
             Some(enough) => {
@@ -181,14 +193,19 @@ fn too_few_samples(request: &PredictionRequest, samples: u64) -> PredictionError
             None => "raise canary.workload.rate".to_owned(),
         }
     };
-    let message = format!("a trial offers {samples} requests in {measure}, {needed} are needed; {advice}");
+    let message = format!("{samples} requests count in a trial of {measure}, {needed} are needed; {advice}");
     PredictionError { reason: PredictionRefusal::MeasurementTooShort, message }
 }
 
-/// Whole seconds in which the rate offers as many requests as are needed; nothing where the rate is zero.
+/// Whole seconds in which as many requests count as are needed; nothing where the rate is zero. The parts that don't count
+/// are no greater shares of a longer trial than of this one.
 fn measure_for(request: &PredictionRequest) -> Option<SignedDuration> {
     let rate = u128::try_from(request.rate_per_second?.millionths()).ok()?;
-    let milliseconds = (u128::from(request.samples_min) * RATE_SCALE).checked_div(rate)?;
+    let counted = request.measure.saturating_sub(request.warmup).saturating_sub(request.closing);
+    let (measure, counted) =
+        (u128::try_from(request.measure.as_millis()).ok()?, u128::try_from(counted.as_millis()).ok()?);
+    let milliseconds =
+        (u128::from(request.samples_min) * RATE_SCALE * measure.max(1)).checked_div(rate * counted.max(1))?;
     i64::try_from(milliseconds.div_ceil(1_000)).ok().map(SignedDuration::from_secs)
 }
 
@@ -240,6 +257,8 @@ impl Default for PredictionRequest {
             starts_seen: Vec::new(),
             start_timeout: bound::CANARY_START_TIMEOUT_DEFAULT,
             measure: bound::CANARY_MEASURE_DEFAULT,
+            warmup: SignedDuration::ZERO,
+            closing: SignedDuration::ZERO,
             grace: bound::CANARY_GRACE_DEFAULT,
             gpus: 1,
             measure_left: bound::MEASURE_BUDGET_DEFAULT,

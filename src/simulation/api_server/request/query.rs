@@ -23,6 +23,11 @@ impl Query {
         Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
+    /// All parameters, in their order.
+    pub(in super::super) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
     /// A parameter; empty where it is not given.
     pub(in super::super) fn text(&self, name: &str) -> &str {
         self.given(name).unwrap_or_default()

@@ -5,7 +5,7 @@ use super::{
         memory::{MemoryRefusal, StartStage},
         settings::SettingsError,
         spec::EngineSpec,
-        units::{Micros, in_gib},
+        units::{Micros, gib_text},
     },
     death::{OutOfMemory, out_of_memory},
     line::{EngineLog, Process, Severity},
@@ -68,20 +68,20 @@ fn exceptions(spec: &EngineSpec, refusal: &MemoryRefusal) -> Vec<String> {
     };
     match *refusal {
         MemoryRefusal::FreeMemory { free_bytes, wanted_bytes } => vec![format!(
-            "ValueError: Free memory on device cuda:0 ({:.2}/{:.2} GiB) on startup is less than desired GPU memory utilization ({}, {:.2} GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes.",
-            in_gib(free_bytes),
-            in_gib(total),
+            "ValueError: Free memory on device cuda:0 ({}/{} GiB) on startup is less than desired GPU memory utilization ({}, {} GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes.",
+            gib_text(free_bytes),
+            gib_text(total),
             spec.settings.gpu_memory_utilization,
-            in_gib(wanted_bytes),
+            gib_text(wanted_bytes),
         )],
         MemoryRefusal::OutOfMemory { tried_bytes, free_bytes, .. } => vec![out_of(tried_bytes, free_bytes)],
         MemoryRefusal::NoCacheBlocks { .. } => vec![
             "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the engine.".to_owned(),
         ],
         MemoryRefusal::ModelLength { max_model_len, needed_bytes, available_bytes, fitting_tokens } => vec![format!(
-            "ValueError: To serve at least one request with the model's max seq len ({max_model_len}), ({:.2} GiB KV cache is needed, which is larger than the available KV cache memory ({:.2} GiB). Based on the available memory, the estimated maximum model length is {fitting_tokens}. Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine.",
-            in_gib(needed_bytes),
-            in_gib(available_bytes),
+            "ValueError: To serve at least one request with the model's max seq len ({max_model_len}), ({} GiB KV cache is needed, which is larger than the available KV cache memory ({} GiB). Based on the available memory, the estimated maximum model length is {fitting_tokens}. Try increasing `gpu_memory_utilization` (which also controls CPU memory on the CPU backend) or decreasing `max_model_len` when initializing the engine.",
+            gib_text(needed_bytes),
+            gib_text(available_bytes),
         )],
         MemoryRefusal::SamplerWarmUp { requests, tried_bytes, free_bytes } => vec![
             out_of(tried_bytes, free_bytes),

@@ -40,6 +40,8 @@ pub(super) struct Serving<'a> {
     running: Vec<Sequence>,
     pool: BlockPool,
     keep_free_blocks: u64,
+    /// Requests that came since the last step began.
+    came: u64,
     noise: Noise,
     outcomes: Vec<RequestOutcome>,
     counters: EngineCounters,
@@ -68,6 +70,7 @@ impl<'a> Serving<'a> {
             running: Vec::new(),
             pool: BlockPool::new(plan.blocks, plan.block_tokens, prefix_tokens),
             keep_free_blocks: whole(plan.blocks as f64 * spec.settings.watermark.to_f64()),
+            came: 0,
             noise: Noise::new(seed, "steps"),
             outcomes: Vec::with_capacity(load.requests.len()),
             counters: EngineCounters::default(),
@@ -122,6 +125,7 @@ impl<'a> Serving<'a> {
         let reached = Micros(self.now.0.saturating_sub(self.path.0));
         while let Some((sent, sent_at)) = self.arrivals.take_sent_by(reached) {
             let slot = self.open_outcome(&sent, sent_at);
+            self.came += 1;
             let request = &sent.request;
             let refusal = if request.prompt_tokens + request.output_tokens > self.facts.plan.max_model_len {
                 Some(RequestFailure::TooLong)
@@ -179,6 +183,7 @@ impl<'a> Serving<'a> {
         if self.schedule_running(&mut batch, &mut budget) {
             self.admit(&mut batch, &mut budget);
         }
+        batch.arrivals = core::mem::take(&mut self.came);
         batch
     }
 
@@ -249,7 +254,7 @@ impl<'a> Serving<'a> {
         let Some(outcome) = self.outcomes.get_mut(sequence.slot) else { return };
         if outcome.admitted_at.is_none() {
             outcome.admitted_at = Some(self.now);
-            self.counters.queue_time_ms.push(self.now.since(sequence.arrived_at).ms());
+            self.counters.queue_time.push(self.now.since(sequence.arrived_at));
         }
     }
 
@@ -266,16 +271,16 @@ impl<'a> Serving<'a> {
             let Some(outcome) = outcomes.get_mut(sequence.slot) else { return false };
             outcome.token_times.push(seen_at);
             if sequence.generated == 0 {
-                counters.time_to_first_token_ms.push(now.since(sequence.arrived_at).ms());
+                counters.time_to_first_token.push(now.since(sequence.arrived_at));
             } else {
-                counters.inter_token_latency_ms.push(now.since(sequence.last_token_at).ms());
+                counters.inter_token_latency.push(now.since(sequence.last_token_at));
             }
             sequence.last_token_at = now;
             sequence.generated += 1;
             if sequence.generated < sequence.output_tokens {
                 return true;
             }
-            counters.end_to_end_latency_ms.push(now.since(sequence.arrived_at).ms());
+            counters.end_to_end_latency.push(now.since(sequence.arrived_at));
             pool.release(&mut sequence.holding);
             outcome.end = RequestEnd::Finished;
             outcome.ended_at = seen_at;

@@ -174,7 +174,7 @@ fn a_canary_whose_engine_restarted_without_a_guard_is_judged_by_the_kubelets_wor
     let pod = deleted(canary_pod("Failed", engine, ended(3, 34, 137, "Error", "")), 33);
     let (verdict, reasons) = judged(&pod, Some(TestPodEnd::EngineRestarted));
     assert_eq!(verdict, TrialVerdict::Failed, "{reasons:?}");
-    assert_eq!(reasons[0], TrialReason::StartRefusedForMemory);
+    assert_eq!(reasons[0], TrialReason::TooLittleMemory);
 }
 
 #[test]

@@ -40,20 +40,35 @@ fn summarise_sorted(ascending: &[f64]) -> Option<SampleSummary> {
         moments.push(*sample);
     }
     let median = percentile(ascending, 0.5)?;
-    let mut deviations: Vec<f64> = ascending.iter().map(|sample| (sample - median).abs()).collect();
-    deviations.sort_by(f64::total_cmp);
     Some(SampleSummary {
         count: moments.count,
         mean: moments.mean,
         standard_deviation: moments.standard_deviation(),
         median,
-        median_absolute_deviation: percentile(&deviations, 0.5)?,
+        median_absolute_deviation: percentile(&deviations(ascending, median), 0.5)?,
         minimum: *ascending.first()?,
         maximum: *ascending.last()?,
         p90: percentile(ascending, 0.90)?,
         p95: percentile(ascending, 0.95)?,
         p99: percentile(ascending, 0.99)?,
     })
+}
+
+/// The absolute deviations of ascending samples from their median, ascending. On either side of the median they are in
+/// order already, so that merging them is enough, which takes a fraction of the time of sorting.
+fn deviations(ascending: &[f64], median: f64) -> Vec<f64> {
+    let (below, above) = ascending.split_at(ascending.partition_point(|sample| *sample < median));
+    let mut below = below.iter().rev().map(|sample| median - sample).peekable();
+    let mut above = above.iter().map(|sample| sample - median).peekable();
+    let mut merged = Vec::with_capacity(ascending.len());
+    loop {
+        let nearer_below = match (below.peek(), above.peek()) {
+            (Some(under), Some(over)) => under < over,
+            (under, over) => under.is_some() || over.is_none(),
+        };
+        let Some(nearest) = (if nearer_below { below.next() } else { above.next() }) else { return merged };
+        merged.push(nearest);
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +124,9 @@ mod tests {
             let ordered =
                 [summary.minimum, summary.median, summary.p90, summary.p95, summary.p99, summary.maximum];
             prop_assert!(ordered.is_sorted(), "{ordered:?}");
+            let mut deviations: Vec<f64> = samples.iter().map(|sample| (sample - summary.median).abs()).collect();
+            deviations.sort_by(f64::total_cmp);
+            prop_assert_eq!(Some(summary.median_absolute_deviation), percentile(&deviations, 0.5));
             let scaled: Vec<f64> = samples.iter().map(|sample| sample * 7.0).collect();
             let scaled = summarise_samples(&scaled).summary.unwrap();
             prop_assert!((scaled.median - 7.0 * summary.median).abs() <= 1e-6);

@@ -100,6 +100,30 @@ fn every_class_of_failure_has_its_reason_and_its_verdict() {
 }
 
 #[test]
+fn a_start_refused_for_too_little_memory_is_told_apart_unless_more_was_wrong() {
+    let starved =
+        || EngineFailure { memory: Some(MemoryFault::Starved), ..failure(EngineFailureClass::StartRefusedForMemory) };
+    let alone = judged(|trial| trial.failures = vec![starved()]);
+    assert_eq!((reasons(&alone), alone.verdict), (vec![TrialReason::TooLittleMemory], TrialVerdict::Failed));
+    assert!(alone.is_starved());
+    let nothing_answered = judged(|trial| {
+        trial.failures = vec![starved()];
+        trial.requests = Some(requests(200, 0, 200));
+    });
+    assert!(nothing_answered.is_starved(), "that requests fail follows from it");
+    let both_ways = judged(|trial| trial.failures = vec![starved(), failure(EngineFailureClass::OutOfMemory)]);
+    assert!(!both_ways.is_starved());
+    let aborted = judged(|trial| {
+        trial.failures = vec![starved()];
+        trial.aborted = true;
+    });
+    assert!(!aborted.is_starved());
+    let over = EngineFailure { memory: Some(MemoryFault::Overcommitted), ..starved() };
+    assert!(!judged(|trial| trial.failures = vec![over]).is_starved());
+    assert!(!judged(|_| {}).is_starved());
+}
+
+#[test]
 fn an_exit_code_of_zero_is_told_and_helps_nobody() {
     let judgement = judged(|trial| {
         trial.failures = vec![EngineFailure {

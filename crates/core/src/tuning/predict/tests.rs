@@ -103,7 +103,7 @@ fn too_few_requests_are_refused_with_the_time_that_would_make_enough() {
     assert_eq!(predicted(|request| request.rate_per_second = rate("6.25")).unwrap().samples, Some(50));
     assert_eq!(
         refused(|request| request.rate_per_second = rate("6.24")),
-        "MeasurementTooShort: a trial offers 49 requests in 8s, 50 are needed; \
+        "MeasurementTooShort: 49 requests count in a trial of 8s, 50 are needed; \
          set canary.measure to 9s or more, or raise canary.workload.rate"
     );
     assert_eq!(
@@ -111,7 +111,7 @@ fn too_few_requests_are_refused_with_the_time_that_would_make_enough() {
             request.rate_per_second = rate("30");
             request.requests_max = Some(49);
         }),
-        "MeasurementTooShort: a trial offers 49 requests in 8s, 50 are needed; \
+        "MeasurementTooShort: 49 requests count in a trial of 8s, 50 are needed; \
          set canary.workload.requests to 50 or more"
     );
     let capped = |most| {
@@ -131,10 +131,34 @@ fn too_few_requests_are_refused_with_the_time_that_would_make_enough() {
     );
     assert_eq!(
         refused(|request| request.rate_per_second = rate("0")),
-        "MeasurementTooShort: a trial offers 0 requests in 8s, 50 are needed; raise canary.workload.rate"
+        "MeasurementTooShort: 0 requests count in a trial of 8s, 50 are needed; raise canary.workload.rate"
     );
     assert!(refused(|request| request.rate_per_second = rate("0.3")).contains("set canary.measure to 2m47s or more"));
     assert_eq!(predicted(|request| request.rate_per_second = rate("-1")).unwrap().samples, None);
+}
+
+#[test]
+fn requests_of_the_warm_up_and_of_the_end_are_not_counted_on() {
+    let parts = |rate: &str, most: Option<u64>, measure: i64| {
+        predicted(|request| {
+            request.rate_per_second = Some(rate.parse().unwrap());
+            request.requests_max = most;
+            (request.warmup, request.closing) = (seconds(1), seconds(2));
+            request.measure = seconds(measure);
+        })
+    };
+    assert_eq!(parts("10", None, 8).unwrap().samples, Some(50), "of 80, the first 10 and the last 20");
+    assert_eq!(parts("10", Some(60), 8).unwrap().samples, Some(50), "the last of these is sent before the end begins");
+    assert_eq!(
+        parts("10", Some(59), 8).unwrap_err().message,
+        "49 requests count in a trial of 8s, 50 are needed; set canary.workload.requests to 60 or more"
+    );
+    assert_eq!(
+        parts("5", None, 8).unwrap_err().message,
+        "25 requests count in a trial of 8s, 50 are needed; set canary.measure to 16s or more, or raise \
+         canary.workload.rate"
+    );
+    assert!(parts("5", None, 3).unwrap_err().message.starts_with("0 requests count in a trial of 3s"));
 }
 
 #[test]

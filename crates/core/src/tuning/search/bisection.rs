@@ -17,6 +17,8 @@ struct Line<'a> {
     held: usize,
     /// Position of the first that fails, as far as is known; the length of the line where none does.
     failed: usize,
+    /// How many from the safe end got too little memory: safe from asking for too much, and of no use.
+    starved: usize,
 }
 
 impl<'a> Line<'a> {
@@ -27,11 +29,19 @@ impl<'a> Line<'a> {
         }
         let endings: Vec<Option<TrialEnding>> =
             candidates.iter().map(|candidate| ending_of(trials, &candidate.parameters)).collect();
-        let fails = |ending: &Option<TrialEnding>| *ending == Some(TrialEnding::Failed);
+        // Where large values hold, too little memory is what the edge is about.
+        let starving_fails = plan.feasible_side == Some(FeasibleSide::Above);
+        let is_starved = |ending: &Option<TrialEnding>| !starving_fails && matches!(ending, Some(TrialEnding::Starved));
+        let fails = |ending: &Option<TrialEnding>| {
+            matches!(ending, Some(TrialEnding::Failed | TrialEnding::Starved)) && !is_starved(ending)
+        };
         let failed = endings.iter().position(fails).unwrap_or(endings.len());
-        let holds = |ending: &Option<TrialEnding>| matches!(ending, Some(TrialEnding::Passed(_)));
-        let held = endings.iter().take(failed).rposition(holds).map_or(0, |position| position + 1);
-        Self { candidates, held, failed }
+        let holds = |ending: &Option<TrialEnding>| matches!(ending, Some(TrialEnding::Passed(_))) || is_starved(ending);
+        let after_last = |is: &dyn Fn(&Option<TrialEnding>) -> bool| {
+            endings.iter().take(failed).rposition(is).map_or(0, |position| position + 1)
+        };
+        let (held, starved) = (after_last(&holds), after_last(&is_starved));
+        Self { candidates, held, failed, starved }
     }
 
     fn untried(&self, position: usize, trials: &[Trial]) -> Option<&'a Candidate> {
@@ -54,13 +64,17 @@ pub(super) fn next_probe<'a>(plan: &'a CandidatePlan, trials: &[Trial]) -> Optio
         return Some(nearest);
     }
     let edge = line.held.checked_sub(1)?;
-    (1..=2).filter_map(|steps| edge.checked_sub(steps)).find_map(|inside| line.untried(inside, trials))
+    let inside = (1..=2).filter_map(|steps| edge.checked_sub(steps)).filter(|inside| *inside >= line.starved);
+    inside.filter_map(|inside| line.untried(inside, trials)).next()
 }
 
 /// The last value that held, where its neighbour is known to fail.
 pub fn edge_of(plan: &CandidatePlan, trials: &[Trial]) -> Option<ParameterSet> {
     let line = Line::new(plan, trials);
     let edge = line.held.checked_sub(1)?;
-    let known = plan.feasible_side.is_some() && line.failed == line.held && line.failed < line.candidates.len();
+    let known = plan.feasible_side.is_some()
+        && line.failed == line.held
+        && line.failed < line.candidates.len()
+        && edge >= line.starved;
     known.then(|| line.candidates.get(edge).map(|candidate| candidate.parameters.clone())).flatten()
 }

@@ -42,6 +42,8 @@ pub enum TrialEnding {
     Passed(Fitness),
     /// It failed by its own configuration.
     Failed,
+    /// It failed because it was given too little memory: that speaks against no higher value.
+    Starved,
     /// Card, node or cluster were at fault.
     Infrastructure,
     /// The evidence is not enough, for another reason.
@@ -54,6 +56,7 @@ impl From<&TrialJudgement> for TrialEnding {
     fn from(judgement: &TrialJudgement) -> Self {
         match (judgement.verdict, judgement.fitness) {
             (TrialVerdict::Passed, Some(fitness)) => Self::Passed(fitness),
+            (TrialVerdict::Failed, _) if judgement.is_starved() => Self::Starved,
             (TrialVerdict::Failed, _) => Self::Failed,
             (TrialVerdict::Aborted, _) => Self::Aborted,
             _ if judgement.is_infrastructure() => Self::Infrastructure,
@@ -187,11 +190,13 @@ fn candidates_tried(trials: &[Trial]) -> usize {
     of_candidates(trials).count()
 }
 
-/// Candidates that failed by themselves since the last that did not. Faults of the cluster neither count nor separate.
+/// Candidates that failed by themselves since the last that did not. Neither faults of the cluster count nor candidates
+/// that got too little memory, which the lowest values of a ladder may: what comes after them asks for more. Nor do these
+/// separate failures.
 fn failures_in_a_row(trials: &[Trial]) -> usize {
     of_candidates(trials)
         .rev()
-        .filter(|trial| trial.ending != TrialEnding::Infrastructure)
+        .filter(|trial| !matches!(trial.ending, TrialEnding::Infrastructure | TrialEnding::Starved))
         .take_while(|trial| trial.ending == TrialEnding::Failed)
         .count()
 }

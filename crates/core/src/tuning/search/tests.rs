@@ -2,7 +2,10 @@ use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
 use crate::{
-    tuning::candidate::FeasibleSide,
+    tuning::{
+        candidate::FeasibleSide,
+        outcome::{TrialFinding, TrialReason},
+    },
     value::{Decimal, ParameterName},
 };
 
@@ -104,6 +107,26 @@ fn only_failures_of_candidates_in_a_row_count() {
     patient.stop_after_failures = 0;
     assert!(matches!(next_trial(&seed(), &failed[..1], &patient), NextTrial::Try(_)), "zero is read as one");
     assert!(matches!(next_trial(&seed(), &failed[..2], &patient), NextTrial::Done(_)));
+}
+
+#[test]
+fn values_that_got_too_little_memory_rule_out_nothing_above_them() {
+    let mut trials = vec![incumbent(TrialEnding::Failed)];
+    for value in ["0.70", "0.72", "0.75"] {
+        assert_eq!(tries(&seed(), &trials), Some(memory(value)));
+        trials.push(trial(value, TrialEnding::Starved));
+    }
+    for value in ["0.77", "0.80"] {
+        assert_eq!(tries(&seed(), &trials), Some(memory(value)));
+        trials.push(trial(value, TrialEnding::Failed));
+    }
+    assert_eq!(
+        ended(next(&seed(), &trials)),
+        (SearchEndReason::FailuresInARow, vec!["not tried: 2 failures in a row, and higher can only fail".to_owned()])
+    );
+    let between = ["0.70", "0.72", "0.75"].map(memory).to_vec();
+    let trials = [incumbent(PASSED()), trial("0.72", TrialEnding::Failed), trial("0.70", TrialEnding::Starved)];
+    assert_eq!(tries(&plan(Strategy::List, between), &trials), Some(memory("0.75")), "one failure, and a starved one");
 }
 
 #[test]
@@ -215,18 +238,19 @@ fn a_candidate_of_several_parameters_lies_above_a_failure_only_where_the_rest_is
 #[test]
 fn a_judgement_reads_as_its_ending() {
     let judgement = |verdict, fitness, findings| TrialJudgement { verdict, fitness, findings };
-    let fault = crate::tuning::outcome::TrialFinding {
-        reason: crate::tuning::outcome::TrialReason::InfrastructureFault,
-        message: String::new(),
-    };
+    let found = |reason| TrialFinding { reason, message: String::new() };
     let fitness = Fitness::new(9, 10);
     for (judgement, ending) in [
         (judgement(TrialVerdict::Passed, fitness, vec![]), PASSED()),
         (judgement(TrialVerdict::Passed, None, vec![]), TrialEnding::Inconclusive),
         (judgement(TrialVerdict::Failed, None, vec![]), TrialEnding::Failed),
+        (judgement(TrialVerdict::Failed, None, vec![found(TrialReason::TooLittleMemory)]), TrialEnding::Starved),
         (judgement(TrialVerdict::Aborted, None, vec![]), TrialEnding::Aborted),
         (judgement(TrialVerdict::Inconclusive, None, vec![]), TrialEnding::Inconclusive),
-        (judgement(TrialVerdict::Inconclusive, None, vec![fault]), TrialEnding::Infrastructure),
+        (
+            judgement(TrialVerdict::Inconclusive, None, vec![found(TrialReason::InfrastructureFault)]),
+            TrialEnding::Infrastructure,
+        ),
     ] {
         assert_eq!(TrialEnding::from(&judgement), ending);
     }
@@ -284,6 +308,30 @@ fn a_bisection_passes_over_what_could_not_be_measured() {
         other => panic!("{other:?}"),
     };
     assert_eq!(untried[0].message, "not tried: the bisection did not need it");
+}
+
+#[test]
+fn a_bisection_of_over_committed_memory_goes_up_from_what_got_too_little() {
+    let plan = line(7, FeasibleSide::Below);
+    let at = |position: usize, ending| Trial { parameters: plan.candidates[position].parameters.clone(), ending };
+    let wanted = |position: usize| Some(plan.candidates[position].parameters.clone());
+    let mut trials = vec![incumbent(TrialEnding::Failed), at(3, TrialEnding::Starved)];
+    assert_eq!(tries(&plan, &trials), wanted(5));
+    trials.push(at(5, TrialEnding::Failed));
+    assert_eq!(edge_of(&plan, &trials), None);
+    assert_eq!(tries(&plan, &trials), wanted(4));
+    let nothing_holds = [trials.clone(), vec![at(4, TrialEnding::Starved)]].concat();
+    assert_eq!(
+        (tries(&plan, &nothing_holds), edge_of(&plan, &nothing_holds)),
+        (None, None),
+        "too little, then too much"
+    );
+    trials.push(at(4, PASSED()));
+    assert_eq!(edge_of(&plan, &trials), wanted(4));
+    assert_eq!(tries(&plan, &trials), None, "what lies inside the edge got too little or less");
+    let above = line(7, FeasibleSide::Above);
+    let trials = [incumbent(TrialEnding::Failed), at(3, TrialEnding::Starved)];
+    assert_eq!(tries(&above, &trials), wanted(5), "where large values hold, too little is the failure that is sought");
 }
 
 #[test]

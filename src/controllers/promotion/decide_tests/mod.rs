@@ -1,0 +1,15 @@
+//! Decisions about promotions, look by look.
+
+mod apply;
+mod approve;
+mod cut;
+mod edge;
+mod end;
+mod finalizer;
+mod hold;
+mod land;
+mod roll_back;
+mod tell;
+mod world;
+
+use super::*;
