@@ -13,7 +13,8 @@ fn a_history_that_goes_on_from_a_noon_is_the_one_from_the_beginning() {
     let beyond = Point { write: writes + 1, disturbance: Disturbance::KilledAfter };
     let within = Point { write: writes / 2, disturbance: Disturbance::KilledAfter };
     for point in [beyond, within] {
-        let (forked, whole) = (histories.disturbed(point).unwrap(), disturbed_from_the_beginning(&file, point).unwrap());
+        let (forked, whole) =
+            (histories.disturbed(point).unwrap(), disturbed_from_the_beginning(&file, point).unwrap());
         assert_eq!(forked.writes, whole.writes, "{point}");
         assert_eq!(forked.outcome, whole.outcome, "{point}");
         assert_eq!(forked.invariants, whole.invariants, "{point}");

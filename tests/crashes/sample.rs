@@ -12,7 +12,13 @@ const STRIDE: usize = 13;
 fn a_story_ends_the_same_whichever_write_the_operator_dies_at() {
     let report = survey(&two_nights(), SurveyTerms { threads: 2, stride: STRIDE }, |_, _, _| {}).unwrap();
     assert!(report.writes > 100, "{report:#?}");
-    assert!(report.histories.values().all(|count| *count == report.writes.div_ceil(STRIDE)
-        || *count == report.writes_of_two.div_ceil(STRIDE)), "{:?}", report.histories);
+    assert!(
+        report
+            .histories
+            .values()
+            .all(|count| *count == report.writes.div_ceil(STRIDE) || *count == report.writes_of_two.div_ceil(STRIDE)),
+        "{:?}",
+        report.histories
+    );
     assert_eq!(report.findings, [], "of {:?}", report.histories);
 }

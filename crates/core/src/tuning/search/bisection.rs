@@ -65,7 +65,7 @@ pub(super) fn next_probe<'a>(plan: &'a CandidatePlan, trials: &[Trial]) -> Optio
     }
     let edge = line.held.checked_sub(1)?;
     let inside = (1..=2).filter_map(|steps| edge.checked_sub(steps)).filter(|inside| *inside >= line.starved);
-    inside.filter_map(|inside| line.untried(inside, trials)).next()
+    inside.find_map(|inside| line.untried(inside, trials))
 }
 
 /// The last value that held, where its neighbour is known to fail.
