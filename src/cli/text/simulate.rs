@@ -118,8 +118,9 @@ fn causes(night: &NightLine) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     for symptom in night.symptoms.iter().filter(|symptom| symptom.diagnosis != "Unexplained") {
         let is_told = causes.iter().any(|cause| cause.starts_with(&symptom.diagnosis));
-        // First what was found, then which way it points, then what was changed.
-        if let Some(evidence) = symptom.evidence.get(1).filter(|_| !is_told) {
+        // Which way it points is told after what was found, and before what was changed.
+        let points = |sentence: &&String| !sentence.starts_with("changed since the baseline");
+        if let Some(evidence) = symptom.evidence.iter().rfind(points).filter(|_| !is_told) {
             causes.push(format!("{}: {evidence}", symptom.diagnosis));
         }
     }

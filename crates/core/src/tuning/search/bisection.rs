@@ -64,7 +64,7 @@ pub(super) fn next_probe<'a>(plan: &'a CandidatePlan, trials: &[Trial]) -> Optio
         return Some(nearest);
     }
     let edge = line.held.checked_sub(1)?;
-    let inside = (1..=2).filter_map(|steps| edge.checked_sub(steps)).filter(|inside| *inside >= line.starved);
+    let mut inside = (1..=2).filter_map(|steps| edge.checked_sub(steps)).filter(|inside| *inside >= line.starved);
     inside.find_map(|inside| line.untried(inside, trials))
 }
 
