@@ -1,6 +1,8 @@
 //! Colours of the words that say how things stand. Whether any reach the reader is the output's matter: only a terminal
 //! shows them, and not where `NO_COLOR` is set.
 
+use std::fmt::Write as _;
+
 use anstyle::{AnsiColor, Color, Style};
 
 /// Words for what is well, what is not, and what is open.
@@ -22,7 +24,8 @@ pub(in crate::cli) fn coloured(text: &str) -> String {
         match colour_of(word).filter(|_| !before.ends_with(is_of_word)) {
             Some(colour) => {
                 let style = Style::new().fg_color(Some(Color::Ansi(colour)));
-                painted.push_str(&format!("{style}{word}{style:#}"));
+                // Writing to a String can't fail.
+                let _ = write!(painted, "{style}{word}{style:#}");
             }
             None => painted.push_str(word),
         }

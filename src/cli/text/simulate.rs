@@ -121,7 +121,7 @@ fn causes(night: &NightLine) -> Vec<String> {
         // Which way it points is told after what was found, and before what was changed.
         let points = |sentence: &&String| !sentence.starts_with("changed since the baseline");
         if let Some(evidence) = symptom.evidence.iter().rfind(points).filter(|_| !is_told) {
-            causes.push(format!("{}: {evidence}", symptom.diagnosis));
+            causes.push(format!("{}: {}", symptom.diagnosis, cut(evidence)));
         }
     }
     causes

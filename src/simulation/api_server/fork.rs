@@ -8,6 +8,7 @@ use crate::cluster::clock::Clock;
 impl ApiServer {
     /// A server that knows all that this one knows, and from here on goes its own way by another clock. Nobody is
     /// connected to it: no watch, no interceptor, no source of logs. Versions of objects are shared, for they never change.
+    #[must_use]
     pub fn fork(&self, clock: Arc<dyn Clock>) -> Self {
         let mut state = self.with_state(|state| state.clone());
         state.clock = clock;

@@ -43,6 +43,7 @@ impl Controllers {
     }
 
     /// Controllers that go on from where these stand, with other kubelets.
+    #[must_use]
     pub fn fork(&self, kubelets: Kubelets) -> Self {
         Self { view: self.view.clone(), kubelets, nodes: self.nodes.clone(), due: self.due }
     }

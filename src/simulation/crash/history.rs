@@ -101,7 +101,7 @@ impl<'a> Histories<'a> {
         let earlier = noons.iter().rev().filter(|noon| (noon.writes as u64) < point.write);
         let runtime = executor()?;
         runtime.block_on(Box::pin(async {
-            let mut story = match earlier.filter_map(|noon| noon.fork()).next() {
+            let mut story = match earlier.find_map(Noon::fork) {
                 Some(story) => story,
                 None => begin(self.file, point.disturbance.replicas())?,
             };

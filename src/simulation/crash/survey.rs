@@ -46,7 +46,7 @@ pub struct Finding {
     pub differences: Vec<Difference>,
     /// What must never be, and was.
     pub violations: Vec<Violation>,
-    /// What the scenario expected and did not come.
+    /// What the scenario expected and came in the undisturbed history only.
     pub unmet: Vec<String>,
     /// Why the history did not come to its end; absent where it did.
     pub failure: Option<String>,
@@ -162,7 +162,7 @@ fn trial(histories: &Histories<'_>, point: Point) -> Trial {
             trial.evaluated = history.invariants.evaluated;
             finding.differences = compared.differences;
             finding.violations = history.invariants.violations;
-            finding.unmet = history.unmet;
+            finding.unmet = history.unmet.into_iter().filter(|unmet| !base.unmet.contains(unmet)).collect();
         }
         Err(error) => finding.failure = Some(error.to_string()),
     }

@@ -84,6 +84,7 @@ impl RequestGate {
     }
 
     /// A gate that goes on from where this one stands, by another clock. Nothing waits at it.
+    #[must_use]
     pub fn fork(&self, clock: Arc<dyn Clock>) -> Self {
         let state = self.with(|state| GateState {
             waiting: state.waiting.keys().map(|user| (user.clone(), VecDeque::new())).collect(),

@@ -62,7 +62,7 @@ fn the_armed_flag_is_durable_before_the_incumbent_is_reserved() {
         not_after: at("2026-03-04T03:38:18Z"),
         reserved: BudgetShare { measure: SignedDuration::from_secs(8), hold: SignedDuration::from_secs(138) },
     };
-    let armed = "vllm_oom: 3 of 3 in 53h, armed until 2026-03-04T07:20:00Z";
+    let armed = "vllm_oom: 3 of 3 in 53h, armed until 2026-03-04T07:20:00Z; by domain: chat 3";
     let expected = [
         Intent::CreateCanary(Box::new(incumbent)),
         told(NoticeSeverity::Warning, "ThresholdReached", armed),

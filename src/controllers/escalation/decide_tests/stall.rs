@@ -166,7 +166,7 @@ const BLOCKED: [(&str, Change, &str); 9] = [
     (
         "MeasurementTooShort",
         |world| world.spec(|spec| spec["canary"]["workload"]["arrival"]["rate"] = json!(6)),
-        "a trial offers 48 requests in 8s, 50 are needed",
+        "requests count in a trial of 8s, 50 are needed",
     ),
 ];
 

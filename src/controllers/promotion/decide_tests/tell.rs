@@ -134,7 +134,7 @@ fn on_the_way_back_and_after_it_the_conditions_name_the_cause() {
         for type_ in [ConditionType::RolledOut, ConditionType::Validated] {
             let condition = world.whole_condition(&type_).unwrap();
             assert_eq!((condition.status, condition.reason.as_str()), (ConditionStatus::False, "SymptomPersists"));
-            let message = format!("taken back since {since}: A valid run after the rollout still found the symptom.");
+            let message = format!("taken back since {since}: run n5 still found vllm_oom");
             assert_eq!(condition.message, message);
         }
         world.pass(10);

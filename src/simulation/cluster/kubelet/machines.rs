@@ -63,6 +63,7 @@ impl Kubelets {
     }
 
     /// Kubelets that go on from where these stand, by other programs and another clock.
+    #[must_use]
     pub fn fork(
         &self,
         programs: Box<dyn ProgramSource>,
