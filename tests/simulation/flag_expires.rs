@@ -53,10 +53,10 @@ fn check_life(story: &Story) {
     let (third, fourth) = (judged(&runs[5]), judged(&runs[6]));
     let expected = [("Idle", ""), ("Armed", &third), ("Expired", &third), ("Armed", &fourth), ("Expired", &fourth)];
     assert_eq!(states, expected.map(|(state, armed_at)| (state.to_owned(), armed_at.to_owned())));
-    let opened = story.versions(ESCALATIONS, "llama-13b").iter().filter(is_open).count();
+    let opened = story.versions(ESCALATIONS, "llama-13b").iter().filter(|version| is_open(version)).count();
     assert!(opened > 0, "the window did open, after the flag had expired");
 }
 
-fn is_open(escalation: &&Value) -> bool {
+fn is_open(escalation: &Value) -> bool {
     condition(escalation, "WindowOpen")["status"] == "True" && flag(escalation, "vllm_oom")["state"] == "Expired"
 }

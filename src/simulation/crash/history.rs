@@ -98,7 +98,7 @@ impl<'a> Histories<'a> {
     /// [`HistoryError`].
     pub fn disturbed(&self, point: Point) -> Result<History, HistoryError> {
         let noons = &self.base(point.disturbance).noons;
-        let earlier = noons.iter().rev().filter(|noon| (noon.writes as u64) < point.write);
+        let mut earlier = noons.iter().rev().filter(|noon| (noon.writes as u64) < point.write);
         let runtime = executor()?;
         runtime.block_on(Box::pin(async {
             let mut story = match earlier.find_map(Noon::fork) {
