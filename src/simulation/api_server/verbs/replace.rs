@@ -4,13 +4,12 @@ use super::{
     super::{
         definition::{BuiltIn, ResourceDefinition},
         kinds::reset_fields,
-        object::{meta, texts},
+        object::meta,
         ownership::{Operation, OwnerKey, UpdateRequest, update as update_owners},
         reply::Reply,
         request::{ApiRequest, WriteOptions},
         state::State,
         status_error::StatusError,
-        version::ObjectVersion,
     },
     create::{adopt_namespace, drop_repeated_owners, make, nothing},
     decode::read_body,
@@ -84,17 +83,7 @@ pub(in super::super) fn replace(state: &mut State, mut request: ApiRequest) -> R
         dry_run: options.dry_run,
     };
     let stored = store(state, &update, &existing, Wanted { object, owners })?;
-    if request.subresource == "finalize" && !options.dry_run && is_let_go(&stored) {
-        state.delete(&definition, "", stored.name());
-    }
     Ok(Reply::object(200, stored, &definition).with_warnings(warnings))
-}
-
-/// Whether nobody holds a namespace any more that is going: it goes with the PUT that took the last hold away.
-fn is_let_go(namespace: &ObjectVersion) -> bool {
-    let is_free = |path: [&str; 2]| texts(&namespace.value, &path).is_empty();
-    let is_going = !meta(&namespace.value, "deletionTimestamp").is_empty();
-    is_going && is_free(["spec", "finalizers"]) && is_free(["metadata", "finalizers"])
 }
 
 /// Kinds that a PUT makes where there is none.
