@@ -90,6 +90,8 @@ pub(in super::super) fn prepare_update(
             }
         }
         (Some(kind), "status") => prepare_status(kind, new, old),
+        // The one request that may take the finalizers of a namespace away.
+        (Some(BuiltIn::Namespace), "finalize") => copy(new, old, &["status"]),
         (Some(kind), _) => prepare_spec(kind, definition.has_status, new, old),
     }
 }

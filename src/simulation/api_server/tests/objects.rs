@@ -1,6 +1,9 @@
 //! Creating, reading, changing and deleting objects.
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Namespace},
+};
 use kube::{
     Api,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
@@ -114,5 +117,24 @@ fn a_long_list_comes_page_by_page_as_it_was_at_the_first() {
         world.server.compact(world.server.revision());
         let gone = refusal(api.list(&ListParams::default().limit(9).continue_token(&token)).await);
         assert_eq!((gone.code, gone.reason.as_str()), (410, "Expired"));
+    });
+}
+
+#[test]
+fn a_namespace_goes_when_its_last_finalizer_is_taken_away_and_only_by_that() {
+    let world = world();
+    run(async {
+        let api: Api<Namespace> = Api::all(world.client("jane"));
+        let made = typed(json!({ "metadata": { "name": "chat" } }));
+        api.create(&PostParams::default(), &made).await.unwrap();
+        let going = api.delete("chat", &DeleteParams::default()).await.unwrap().left().unwrap();
+        let empty: Namespace = typed(json!({
+            "spec": { "finalizers": [] },
+            "metadata": { "name": "chat", "resourceVersion": going.metadata.resource_version },
+        }));
+        let plain = api.replace("chat", &PostParams::default(), &empty).await.unwrap();
+        assert_eq!(plain.spec.unwrap().finalizers.unwrap(), ["kubernetes"], "a plain request takes none away");
+        api.replace_subresource("finalize", "chat", &PostParams::default(), &empty).await.unwrap();
+        assert_eq!(refusal(api.get("chat").await).code, 404);
     });
 }
