@@ -37,7 +37,7 @@ pub struct ActiveTuning {
 }
 
 /// A candidate that was planned and not tried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UntriedCandidate {
     /// The values.

@@ -14,7 +14,7 @@ pub use status::PromotionStatus;
 use super::{
     default,
     duration::Duration,
-    escalation::{Approval, Delivery, GitDelivery},
+    escalation::{Approval, Delivery, GitDelivery, status::UntriedCandidate},
     reference::TargetRef,
     schema,
     window::MaintenanceWindow,
@@ -79,6 +79,29 @@ pub struct FitnessCount {
     /// Requests offered.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub offered: i64,
+}
+
+/// How the values came to win: what a reviewer asks first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Selection {
+    /// Why they won, as one word.
+    #[schemars(schema_with = "schema::reason")]
+    pub reason: String,
+    /// The same with figures.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+    /// Why the search ended, as one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::reason")]
+    pub search_ended: Option<String>,
+    /// Candidates that were measured, those that an earlier night measured included.
+    #[schemars(schema_with = "schema::count")]
+    pub candidates_tried: i64,
+    /// What was planned and not tried, and what was not planned because it failed in production before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub untried: Vec<UntriedCandidate>,
 }
 
 /// Who must approve.
@@ -158,6 +181,9 @@ pub struct PromotionSpec {
     pub canary_name: String,
     /// Its fitness.
     pub fitness: FitnessCount,
+    /// How it came to win; left out where nobody wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
     /// The way to production. `None` makes no Promotion.
     #[serde(default)]
     #[schemars(schema_with = "promoted_delivery")]

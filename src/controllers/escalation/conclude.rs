@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use phaseloop_core::{
     cycle::TuningReason,
-    plan::{OwnKind, OwnObject, OwnedField, name::promotion_name, record::NewPromotion},
+    plan::{OwnKind, OwnObject, OwnedField, name::promotion_name, record::{NewPromotion, Selection}},
     promotion::{ApprovalMode, Delivery as CoreDelivery, PromotionTerms},
     schedule::later_by,
     tuning::{
@@ -70,10 +70,19 @@ pub(super) fn broken_off(run: &TuningRun<'_>, reason: TuningReason, message: &st
     Conclusion::nothing(outcome_of(run, reason.name(), message))
 }
 
-/// The end of a run whose promotion exists.
+/// The end of a run whose promotion exists. It is told as whoever made the promotion would have: what was tried is not
+/// judged a second time.
 pub(super) fn promoted(run: &TuningRun<'_>, promotion: &Promotion) -> Conclusion {
     let name = promotion.name_any();
-    let mut outcome = outcome_of(run, TuningReason::Promoted.name(), &format!("promotion {name}"));
+    let mut outcome = match &promotion.spec.selection {
+        None => outcome_of(run, TuningReason::Promoted.name(), &format!("promotion {name}")),
+        Some(selection) => TuningOutcome {
+            search_ended: selection.search_ended.clone(),
+            candidates_tried: selection.candidates_tried,
+            untried: selection.untried.clone(),
+            ..outcome_of(run, &selection.reason, &selection.message)
+        },
+    };
     outcome.winner = Some(promotion.spec.parameters.clone());
     outcome.promotion_name = Some(name);
     Conclusion::nothing(outcome)
@@ -129,6 +138,7 @@ pub(super) fn conclude(
                 ),
                 cycle: run.cycle.to_owned(),
                 fitness: best.result.judgement.fitness.map_or(Decimal::ZERO, share),
+                selection: selection(&delivered),
                 terms,
             };
             let outcome = TuningOutcome { promotion_name: Some(name), ..delivered };
@@ -189,6 +199,18 @@ fn with_search(
         candidates_tried: i64::try_from(tried).unwrap_or(i64::MAX),
         untried: untried.collect(),
         ..outcome
+    }
+}
+
+/// What of a run's outcome its promotion keeps.
+fn selection(outcome: &TuningOutcome) -> Selection {
+    let untried = outcome.untried.iter().map(|untried| (untried.parameters.clone(), untried.message.clone()));
+    Selection {
+        reason: outcome.reason.clone(),
+        message: outcome.message.clone(),
+        search_ended: outcome.search_ended.clone(),
+        candidates_tried: outcome.candidates_tried,
+        untried: untried.collect(),
     }
 }
 

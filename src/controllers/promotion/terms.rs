@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use phaseloop_core::{
-    plan::{FieldAddress, FieldValue, OwnedField, record::NewPromotion},
+    plan::{FieldAddress, FieldValue, OwnedField, record::{NewPromotion, Selection as CoreSelection}},
     promotion::{ApprovalMode, Delivery, PromotionTerms},
-    value::{TargetReference, Uid},
+    value::{ParameterSet, TargetReference, Uid},
 };
 
 use crate::api::{
     PromotionSpec,
-    escalation::{self, GitDelivery},
-    promotion::{ApprovalSpec, Decision, FitnessCount, PreviousValue, PromotedDomain},
+    escalation::{self, GitDelivery, status::UntriedCandidate},
+    promotion::{ApprovalSpec, Decision, FitnessCount, PreviousValue, PromotedDomain, Selection},
     reference::TargetRef,
     window::MaintenanceWindow,
 };
@@ -48,6 +48,7 @@ pub fn promotion_spec(new: &NewPromotion, origin: PromotionOrigin) -> PromotionS
         previous_promotion_uid: terms.annotation_before.as_ref().map(Uid::to_string),
         canary_name: new.canary.name.clone(),
         fitness,
+        selection: Some(selection(&new.selection)),
         delivery: match terms.delivery {
             Delivery::Patch => escalation::Delivery::Patch,
             Delivery::Git => escalation::Delivery::Git,
@@ -93,6 +94,20 @@ pub fn promotion_terms(spec: &PromotionSpec) -> PromotionTerms {
         allow_downtime: spec.allow_downtime,
         rollout_timeout: spec.rollout_timeout.into(),
         validate_by: spec.validate_by,
+    }
+}
+
+fn selection(selection: &CoreSelection) -> Selection {
+    let untried = |(parameters, message): &(ParameterSet, String)| UntriedCandidate {
+        parameters: parameters.clone(),
+        message: message.clone(),
+    };
+    Selection {
+        reason: selection.reason.clone(),
+        message: selection.message.clone(),
+        search_ended: selection.search_ended.clone(),
+        candidates_tried: selection.candidates_tried,
+        untried: selection.untried.iter().map(untried).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 use jiff::{SignedDuration, Timestamp};
 use phaseloop_core::{
-    plan::{OwnKind, OwnObject},
+    plan::{OwnKind, OwnObject, record::Selection},
     value::{Decimal, ParameterName, ParameterValue, SymptomKind},
 };
 use proptest::prelude::*;
@@ -73,6 +73,13 @@ fn spec_of(terms: PromotionTerms) -> PromotionSpec {
         canary: own(OwnKind::TuningCanary, "llama-8b-3"),
         cycle: "c".to_owned(),
         fitness: Decimal::from_millionths(925_000),
+        selection: Selection {
+            reason: "BestFitness".to_owned(),
+            message: "0.75 has fitness 0.925".to_owned(),
+            search_ended: Some("Exhausted".to_owned()),
+            candidates_tried: 5,
+            untried: Vec::new(),
+        },
         terms,
     };
     promotion_spec(&new, origin)

@@ -9,6 +9,7 @@ use crate::{
         pod::{ABORT_GRACE, NewTestPod, TestPodDeletion, TestPodEnd, TestPodPurpose},
         record::{
             AuditExport, BudgetShare, CanaryFold, CanaryRole, NewCanary, NewPhaseRun, NewPromotion, Notice,
+            Selection,
             NoticeSeverity,
         },
         target::{
@@ -128,6 +129,13 @@ fn promotion() -> Intent {
         canary: object(OwnKind::TuningCanary),
         cycle: "c".into(),
         fitness: Decimal::ZERO,
+        selection: Selection {
+            reason: "r".into(),
+            message: "m".into(),
+            search_ended: None,
+            candidates_tried: 0,
+            untried: vec![],
+        },
         terms,
     }))
 }

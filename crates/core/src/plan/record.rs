@@ -94,6 +94,22 @@ pub struct CanaryFold {
     pub consumed: Vec<Uid>,
 }
 
+/// How the values of a promotion came to win. It is kept with the promotion, so that whoever tells the end of the tuning
+/// run later tells all of it: the replica that searched may be gone by then.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Selection {
+    /// Why the winner won, as one word.
+    pub reason: String,
+    /// The same with figures.
+    pub message: String,
+    /// Why the search ended, as one word; absent where it was broken off.
+    pub search_ended: Option<String>,
+    /// Candidates that were measured.
+    pub candidates_tried: i64,
+    /// What was not tried: the values, and why.
+    pub untried: Vec<(ParameterSet, String)>,
+}
+
 /// A promotion to begin. One per cycle, by its name. Created with the finalizer, and with `decision: Pending`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NewPromotion {
@@ -107,6 +123,8 @@ pub struct NewPromotion {
     pub cycle: String,
     /// The canary's fitness.
     pub fitness: Decimal,
+    /// How it came to win.
+    pub selection: Selection,
     /// What is promoted, the pre-image, and under which terms.
     pub terms: PromotionTerms,
 }

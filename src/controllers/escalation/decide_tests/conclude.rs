@@ -285,11 +285,17 @@ fn a_promotion_that_exists_ends_its_run_whoever_made_it() {
     let mut world = run(|_| (), &GOOD);
     let promotion: Promotion = world.around.promotions[0].clone();
     // The status of an earlier backup.
+    let told = world.outcome().clone();
     world.around.object.status = None;
     world.settle();
     assert_eq!(world.around.promotions, std::slice::from_ref(&promotion));
-    let outcome = world.outcome();
-    assert_eq!((outcome.reason.as_str(), outcome.promotion_name.clone()), ("Promoted", Some(promotion.name_any())));
-    assert_eq!(outcome.winner.as_ref(), Some(&promotion.spec.parameters));
+    assert_eq!(*world.outcome(), told, "all that whoever made the promotion would have told");
+    assert_eq!(told.promotion_name, Some(promotion.name_any()));
     assert_eq!(world.around.canaries.len(), 5, "nothing is measured again");
+    // One that says nothing of its selection is told from what it is.
+    world.around.promotions[0].spec.selection = None;
+    world.around.object.status = None;
+    world.settle();
+    assert_eq!(world.outcome().reason, "Promoted");
+    assert_eq!(world.outcome().winner.as_ref(), Some(&promotion.spec.parameters));
 }
