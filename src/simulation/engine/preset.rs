@@ -170,7 +170,7 @@ pub fn release_0_32() -> EngineRelease {
 pub fn release_0_33() -> EngineRelease {
     EngineRelease {
         version: "0.33.0".to_owned(),
-        unprofiled_bytes: GIB,
+        unprofiled_bytes: 3 * GIB / 2,
         activation_fragmentation: 0.35,
         cache_workspace_share: 1.5,
         ..release_0_32()
