@@ -17,6 +17,7 @@ use super::{
     body::ReplyBody,
     discovery,
     intercept::{RequestDescription, RequestInterceptor, Verdict},
+    read_scope::ReadScope,
     reply::{Content, Reply},
     request::{ApiRequest, Body as RequestBody, PatchKind, Place, Query, Representation, Verb, place_of},
     status_error::StatusError,
@@ -139,6 +140,7 @@ impl ApiServer {
             user: request.user.clone(),
             field_manager: request.query.given("fieldManager").unwrap_or(&request.user_agent).to_owned(),
             dry_run: request.dry_run(),
+            reads: ReadScope::of(request),
         }
     }
 

@@ -7,7 +7,7 @@ use super::super::{
     field_error::FieldError,
     object::integer,
 };
-use crate::structural::{FaultCause, FaultDetail, SchemaFault, validate};
+use crate::structural::{FaultCause, FaultDetail, SchemaFault, validate, validate_change};
 
 fn rules(definition: &ResourceDefinition) -> Option<&CustomRules> {
     match &definition.rules {
@@ -32,7 +32,7 @@ pub(super) fn update_errors(
     old: &Value,
 ) -> Vec<FieldError> {
     let Some(rules) = rules(definition) else { return Vec::new() };
-    let faults = validate(new, &rules.schema);
+    let faults = validate_change(new, old, &rules.schema);
     if faults.is_empty() {
         return scale_errors(definition, new);
     }

@@ -190,21 +190,15 @@ fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersi
         Representation::Full => (definition.list_kind.clone(), definition.api_version()),
         Representation::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
     };
-    let mut written = BytesMut::new();
     let head = json!({ "kind": kind, "apiVersion": version, "metadata": metadata }).to_string();
-    written.put_slice(head.strip_suffix('}').unwrap_or(&head).as_bytes());
+    let head = head.strip_suffix('}').unwrap_or(&head).as_bytes();
     // Where a selector leaves nothing of a built-in kind, Go writes the list that was never made.
     if objects.is_empty() && selected && definition.built_in().is_some() {
-        written.put_slice(b",\"items\":null}");
-        return written.freeze();
+        return [head, b",\"items\":null}"].concat().into();
     }
-    written.put_slice(b",\"items\":[");
-    for (index, object) in objects.iter().enumerate() {
-        if index > 0 {
-            written.put_u8(b',');
-        }
+    let item = |object: &Arc<ObjectVersion>| -> Bytes {
         let same_version = super::super::object::text(&object.value, &["apiVersion"]) == Some(version.as_str());
-        let item = match request.representation {
+        match request.representation {
             Representation::Full if definition.built_in().is_some() && same_version => object.item_json(),
             Representation::Full if definition.built_in().is_some() => {
                 let mut item = super::super::conversion::to_version(object.whole(), definition);
@@ -213,8 +207,18 @@ fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersi
                 item.to_string().into()
             }
             representation => object_bytes(object, definition, representation),
-        };
-        written.put_slice(&item);
+        }
+    };
+    let items: Vec<Bytes> = objects.iter().map(item).collect();
+    let size = items.iter().map(|item| item.len() + 1).sum::<usize>();
+    let mut written = BytesMut::with_capacity(head.len() + size + 16);
+    written.put_slice(head);
+    written.put_slice(b",\"items\":[");
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            written.put_u8(b',');
+        }
+        written.put_slice(item);
     }
     written.put_slice(b"]}");
     written.freeze()
