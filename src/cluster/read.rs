@@ -146,7 +146,7 @@ impl Reader<'_> {
         let parse = |elements: &str| -> Result<Listed<K>, serde_json::Error> {
             Ok(self.listed(serde_json::from_str::<Vec<&RawValue>>(elements)?))
         };
-        Some((head.metadata, self.cluster.parsed.read(elements, parse).ok()?))
+        Some((head.metadata, self.cluster.pages.read(elements, parse).ok()?))
     }
 
     /// Elements of a list as objects.

@@ -113,7 +113,10 @@ pub(in super::super) fn list(state: &mut State, request: &ApiRequest) -> Result<
     let version = request.query.text("resourceVersion");
     let continuation = match request.query.given("continue") {
         None => None,
-        Some(token) => Some(Continuation::read(token).map_err(StatusError::bad_request)?),
+        Some(token) => {
+            let invalid = |problem| StatusError::bad_request(format!("invalid continue token: {problem}"));
+            Some(Continuation::read(token).map_err(invalid)?)
+        }
     };
     if continuation.is_some() && !version.is_empty() && version != "0" {
         return Err(StatusError::bad_request("specifying resource version is not allowed when using continue"));
@@ -193,7 +196,9 @@ fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersi
     let head = json!({ "kind": kind, "apiVersion": version, "metadata": metadata }).to_string();
     let head = head.strip_suffix('}').unwrap_or(&head).as_bytes();
     // Where a selector leaves nothing of a built-in kind, Go writes the list that was never made.
-    if objects.is_empty() && selected && definition.built_in().is_some() {
+    // A list of the cache is one that was made.
+    let made = request.query.given("resourceVersion").is_some();
+    if objects.is_empty() && selected && !made && definition.built_in().is_some() {
         return [head, b",\"items\":null}"].concat().into();
     }
     let item = |object: &Arc<ObjectVersion>| -> Bytes {
