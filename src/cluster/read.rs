@@ -137,7 +137,7 @@ impl Reader<'_> {
 
     /// A page of which only the elements come after its own metadata, as the API server writes most lists: the elements
     /// are often those of the last time, all of them.
-    fn known_page<K: Readable>(&self, text: &str) -> Option<(ListMeta, Arc<Listed<K>>)> {
+    fn known_page<K: Readable>(self, text: &str) -> Option<(ListMeta, Arc<Listed<K>>)> {
         let (head, elements) = text.split_once(ELEMENTS)?;
         let head = format!("{head}}}");
         let head: Page<'_> = serde_json::from_str(&head).ok()?;
@@ -150,7 +150,7 @@ impl Reader<'_> {
     }
 
     /// Elements of a list as objects.
-    fn listed<K: Readable>(&self, elements: Vec<&RawValue>) -> Listed<K> {
+    fn listed<K: Readable>(self, elements: Vec<&RawValue>) -> Listed<K> {
         let mut listed = Listed { items: Vec::with_capacity(elements.len()), malformed: Vec::new() };
         for element in elements {
             match self.cluster.parsed.read(element.get(), of_list::<K>) {

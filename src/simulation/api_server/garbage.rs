@@ -140,8 +140,8 @@ fn finish_foreground(state: &mut State, definition: &Arc<ResourceDefinition>, ow
 
 /// What an object owns, by resource, namespace and name.
 fn dependents(state: &State, owner: &ObjectVersion) -> Vec<(Arc<ResourceDefinition>, Arc<ObjectVersion>)> {
-    let owned = state.store.doubtful.owned_by(owner.uid());
-    let found = owned.filter_map(|(resource, namespace, name)| {
+    let places = state.store.doubtful.owned_by(owner.uid());
+    let found = places.filter_map(|(resource, namespace, name)| {
         let object = state.store.get(resource, namespace, name)?;
         Some((state.registry.stored_as(resource)?.clone(), object.clone()))
     });

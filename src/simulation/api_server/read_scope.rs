@@ -31,12 +31,11 @@ impl ReadScope {
         if !(request.verb.reads() || tries) || request.subresource == "log" {
             return None;
         }
-        let choice = match &request.name {
-            Some(name) => Choice::Name(name.clone()),
-            None => {
-                let (labels, fields) = (request.query.text("labelSelector"), request.query.text("fieldSelector"));
-                Choice::Selector(Selector::read(&request.definition, labels, fields).ok()?)
-            }
+        let choice = if let Some(name) = &request.name {
+            Choice::Name(name.clone())
+        } else {
+            let (labels, fields) = (request.query.text("labelSelector"), request.query.text("fieldSelector"));
+            Choice::Selector(Selector::read(&request.definition, labels, fields).ok()?)
         };
         let (resource, namespace) = (request.definition.storage.clone(), request.namespace.clone());
         Some(Self { resource, namespace, choice })
