@@ -7,10 +7,15 @@
 
 use std::{env, error::Error, fmt::Write as _, fs, process::Command, time::Instant};
 
+use mimalloc::MiMalloc;
 use phaseloop::simulation::{
     answer::run_story,
     scenario::{DEFAULT_SCENARIO, DEFAULT_SCENARIO_FILE, read_scenario},
 };
+
+/// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Numbers of targets that are measured where nobody names others.
 const TARGETS: [usize; 4] = [1, 10, 100, 1000];

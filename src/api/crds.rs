@@ -38,6 +38,11 @@ pub fn all_crds() -> Vec<CustomResourceDefinition> {
 
 /// The definitions as JSON, with whole numbers written as such.
 pub fn crd_values() -> Vec<Value> {
+    DEFINITIONS.clone()
+}
+
+/// Made once: from the types, which takes longer than a simulated night.
+static DEFINITIONS: LazyLock<Vec<Value>> = LazyLock::new(|| {
     [
         normalised(&PhaseSchedule::crd(), None),
         normalised(&PhaseRun::crd(), Some(FROZEN_RUN)),
@@ -46,7 +51,7 @@ pub fn crd_values() -> Vec<Value> {
         normalised(&Promotion::crd(), Some(FROZEN_PROMOTION)),
     ]
     .into()
-}
+});
 
 /// Schemas by kind. They are made once: a whole definition takes milliseconds, and reading many objects asks often.
 static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {

@@ -28,12 +28,14 @@ pub struct Cluster {
     pub(super) client: kube::Client,
     pub(super) timeouts: CallTimeouts,
     pub(super) parsed: Arc<ParsedObjects>,
+    /// The elements of whole lists: by themselves, so that long lists don't take the place of objects.
+    pub(super) pages: Arc<ParsedObjects>,
 }
 
 impl Cluster {
     /// Takes over a client. Its configuration must have `default_retry` off.
     pub fn new(client: kube::Client, timeouts: CallTimeouts) -> Self {
-        Self { client, timeouts, parsed: Arc::default() }
+        Self { client, timeouts, parsed: Arc::default(), pages: Arc::default() }
     }
 
     /// Waits for one call, at most its time.

@@ -1,6 +1,6 @@
 //! Reading, live: no decision rests on a cache.
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::{
@@ -16,6 +16,9 @@ use super::{Cluster, ClusterError, ClusterErrorKind};
 
 /// Objects on one page. The API server splits a long list, and each page has its own time.
 const PAGE_OBJECTS_MAX: u32 = 500;
+
+/// What stands between a page's own fields and its elements.
+const ELEMENTS: &str = ",\"items\":";
 
 /// What a kind must be to be read by the operator.
 pub trait Readable:
@@ -44,10 +47,17 @@ pub struct Reader<'a> {
 /// all others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed<K> {
-    /// What could be read, in the order of the API server: by name.
-    pub items: Vec<K>,
+    /// What could be read, in the order of the API server: by name. What was read before is the same object.
+    pub items: Vec<Arc<K>>,
     /// Names of what could not.
     pub malformed: Vec<String>,
+}
+
+impl<K: Clone> Listed<K> {
+    /// A copy of each of its objects.
+    pub fn into_owned(self) -> Vec<K> {
+        self.items.into_iter().map(Arc::unwrap_or_clone).collect()
+    }
 }
 
 impl Cluster {
@@ -117,17 +127,38 @@ impl Reader<'_> {
         let what = format!("{}s of {namespace}", K::kind(&()));
         let request = Request::new(K::url_path(&(), Some(namespace))).list(parameters);
         let text = self.text("list", &what, self.cluster.timeouts.list, request).await?;
+        if let Some((metadata, listed)) = self.known_page(&text) {
+            return Ok((Listed::clone(&listed), metadata.continue_));
+        }
         let malformed = |error| ClusterError::of_call("list", &what, kube::Error::SerdeError(error));
         let page: Page<'_> = serde_json::from_str(&text).map_err(malformed)?;
-        let items = page.items.unwrap_or_default();
-        let mut listed = Listed { items: Vec::with_capacity(items.len()), malformed: Vec::new() };
-        for item in items {
-            match self.cluster.parsed.read(item.get(), of_list::<K>) {
-                Ok(object) => listed.items.push(K::clone(&object)),
-                Err(_not_of_its_kind) => listed.malformed.push(name_in(item.get())),
+        Ok((self.listed(page.items.unwrap_or_default()), page.metadata.continue_))
+    }
+
+    /// A page of which only the elements come after its own metadata, as the API server writes most lists: the elements
+    /// are often those of the last time, all of them.
+    fn known_page<K: Readable>(self, text: &str) -> Option<(ListMeta, Arc<Listed<K>>)> {
+        let (head, elements) = text.split_once(ELEMENTS)?;
+        let head = format!("{head}}}");
+        let head: Page<'_> = serde_json::from_str(&head).ok()?;
+        // It ends with the list and its closing brace, or it is no such page.
+        let elements = elements.strip_suffix('}')?;
+        let parse = |elements: &str| -> Result<Listed<K>, serde_json::Error> {
+            Ok(self.listed(serde_json::from_str::<Vec<&RawValue>>(elements)?))
+        };
+        Some((head.metadata, self.cluster.pages.read(elements, parse).ok()?))
+    }
+
+    /// Elements of a list as objects.
+    fn listed<K: Readable>(self, elements: Vec<&RawValue>) -> Listed<K> {
+        let mut listed = Listed { items: Vec::with_capacity(elements.len()), malformed: Vec::new() };
+        for element in elements {
+            match self.cluster.parsed.read(element.get(), of_list::<K>) {
+                Ok(object) => listed.items.push(object),
+                Err(_not_of_its_kind) => listed.malformed.push(name_in(element.get())),
             }
         }
-        Ok((listed, page.metadata.continue_))
+        listed
     }
 
     /// The text of an answer.

@@ -115,7 +115,7 @@ pub async fn read_claims(
     if names.is_empty() {
         return Ok(claims);
     }
-    let pods = reader.list::<Pod>(namespace, "").await?.items;
+    let pods = reader.list::<Pod>(namespace, "").await?.into_owned();
     for name in names {
         if let Some(claim) = reader.get::<PersistentVolumeClaim>(namespace, &name).await? {
             claims.insert(name.clone(), claim_facts(&claim, &name, &pods));

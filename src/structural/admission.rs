@@ -16,7 +16,7 @@ pub fn admit(mut value: Value, schema: &Value) -> Result<Value, Vec<SchemaFault>
     find_unknown_fields(&value, schema, "", &mut faults);
     drop_nulls(&mut value, schema);
     apply_defaults(&mut value, schema);
-    check(&value, schema, "", &mut faults);
+    check(&value, None, schema, "", &mut faults);
     if faults.is_empty() { Ok(value) } else { Err(faults) }
 }
 

@@ -40,13 +40,31 @@ pub const KNOWN_KEYWORDS: [&str; 23] = [
 pub fn validate(value: &Value, schema: &Value) -> Vec<SchemaFault> {
     let mut faults = Vec::new();
     if let Some(schema) = SchemaNode::of(schema) {
-        check(value, schema, "", &mut faults);
+        check(value, None, schema, "", &mut faults);
     }
     faults
 }
 
-/// Enters every fault of the value into `faults`.
-pub(super) fn check(value: &Value, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
+/// As [`validate`], but for parts that are what they were `before`: what is wrong with these was wrong then.
+pub fn validate_change(value: &Value, before: &Value, schema: &Value) -> Vec<SchemaFault> {
+    let mut faults = Vec::new();
+    if let Some(schema) = SchemaNode::of(schema) {
+        check(value, Some(before), schema, "", &mut faults);
+    }
+    faults
+}
+
+/// Enters every fault of the value into `faults`, but for parts that are what they were before.
+pub(super) fn check(
+    value: &Value,
+    before: Option<&Value>,
+    schema: SchemaNode<'_>,
+    path: &str,
+    faults: &mut Vec<SchemaFault>,
+) {
+    if before == Some(value) {
+        return;
+    }
     if let Some(wanted) = schema.text("type")
         && !is_of_type(value, wanted)
     {
@@ -76,8 +94,14 @@ pub(super) fn check(value: &Value, schema: SchemaNode<'_>, path: &str, faults: &
     match value {
         Value::String(text) => check_text(text, value, schema, path, faults),
         Value::Number(number) => check_number(number.as_f64(), value, schema, path, faults),
-        Value::Array(elements) => check_list(elements, value, schema, path, faults),
-        Value::Object(fields) => check_object(fields, value, schema, path, faults),
+        Value::Array(elements) => {
+            check_list(elements, value, schema, path, faults);
+            check_elements(elements, before, schema, path, faults);
+        }
+        Value::Object(fields) => {
+            check_object(fields, value, schema, path, faults);
+            check_fields(fields, before, schema, path, faults);
+        }
         Value::Null | Value::Bool(_) => {}
     }
 }
@@ -175,7 +199,7 @@ fn check_list(elements: &[Value], value: &Value, schema: SchemaNode<'_>, path: &
     let keys: Vec<&str> = match schema.text("x-kubernetes-list-type") {
         Some("set") => Vec::new(),
         Some("map") => key_names(schema),
-        _ => return check_elements(elements, schema, path, faults),
+        _ => return,
     };
     let mut seen = BTreeSet::new();
     for (index, element) in elements.iter().enumerate() {
@@ -193,7 +217,6 @@ fn check_list(elements: &[Value], value: &Value, schema: SchemaNode<'_>, path: &
             faults.push(fault(&place, FaultCause::FieldValueDuplicate, FaultDetail::Twice, &identity, problem));
         }
     }
-    check_elements(elements, schema, path, faults);
 }
 
 fn key_names(schema: SchemaNode<'_>) -> Vec<&str> {
@@ -201,10 +224,32 @@ fn key_names(schema: SchemaNode<'_>) -> Vec<&str> {
     keys.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-fn check_elements(elements: &[Value], schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
+fn check_elements(
+    elements: &[Value],
+    before: Option<&Value>,
+    schema: SchemaNode<'_>,
+    path: &str,
+    faults: &mut Vec<SchemaFault>,
+) {
     if let Some(schema) = schema.items() {
         for (index, element) in elements.iter().enumerate() {
-            check(element, schema, &element_path(path, index), faults);
+            let before = before.and_then(|before| before.get(index));
+            check(element, before, schema, &element_path(path, index), faults);
+        }
+    }
+}
+
+fn check_fields(
+    fields: &Map<String, Value>,
+    before: Option<&Value>,
+    schema: SchemaNode<'_>,
+    path: &str,
+    faults: &mut Vec<SchemaFault>,
+) {
+    for (name, value) in fields {
+        if let Some(schema) = schema.field(name) {
+            let before = before.and_then(|before| before.get(name));
+            check(value, before, schema, &field_path(path, name), faults);
         }
     }
 }
@@ -240,11 +285,6 @@ fn check_object(
     if !excluded.is_empty() && excluded.iter().all(|name| fields.contains_key(*name)) {
         let problem = format!("give {}, not both", excluded.join(" or "));
         refuse(path, FaultCause::FieldValueInvalid, FaultDetail::Excluded, value, problem);
-    }
-    for (name, value) in fields {
-        if let Some(schema) = schema.field(name) {
-            check(value, schema, &field_path(path, name), faults);
-        }
     }
 }
 

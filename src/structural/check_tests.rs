@@ -6,7 +6,7 @@ use super::*;
 
 fn causes(value: &Value, schema: &Value) -> Vec<(String, FaultCause)> {
     let mut faults = Vec::new();
-    check(value, SchemaNode::of(schema).unwrap(), "", &mut faults);
+    check(value, None, SchemaNode::of(schema).unwrap(), "", &mut faults);
     faults.into_iter().map(|fault| (fault.path, fault.cause)).collect()
 }
 
@@ -59,7 +59,7 @@ fn each_keyword_admits_its_bound_and_refuses_what_is_beyond() {
 #[test]
 fn a_number_where_text_is_wanted_says_how_to_write_it() {
     let mut faults = Vec::new();
-    check(&json!(0.02), SchemaNode::of(&json!({ "type": "string" })).unwrap(), "gain", &mut faults);
+    check(&json!(0.02), None, SchemaNode::of(&json!({ "type": "string" })).unwrap(), "gain", &mut faults);
     assert_eq!(faults[0].problem, "a text is wanted, and 0.02 is given");
     assert_eq!(faults[0].remedy.as_deref(), Some("put it in quotes: \"0.02\""));
 }
@@ -67,7 +67,24 @@ fn a_number_where_text_is_wanted_says_how_to_write_it() {
 #[test]
 fn a_misspelt_name_of_a_list_gets_the_nearest_one() {
     let mut faults = Vec::new();
-    check(&json!("Lits"), SchemaNode::of(&json!({ "enum": ["List", "Grid"] })).unwrap(), "strategy", &mut faults);
+    check(&json!("Lits"), None, SchemaNode::of(&json!({ "enum": ["List", "Grid"] })).unwrap(), "strategy", &mut faults);
     assert_eq!(faults[0].problem, "\"Lits\" is none of List, Grid");
     assert_eq!(faults[0].remedy.as_deref(), Some("did you mean List?"));
+}
+
+#[test]
+fn what_is_as_it_was_is_not_looked_at_and_everything_else_is() {
+    let schema = json!({ "properties": { "a": { "type": "string" }, "b": { "items": { "type": "string" } } } });
+    let before = json!({ "a": 1, "b": ["x", 2] });
+    for (after, wrong) in [
+        (json!({ "a": 1, "b": ["x", 2] }), &[][..]),
+        (json!({ "a": 1, "b": ["y", 2] }), &[]),
+        (json!({ "a": 2, "b": ["x", 2] }), &["a"]),
+        (json!({ "a": 1, "b": [2, "x"] }), &["b[0]"]),
+        (json!({ "a": 1, "b": ["x", 2, 2] }), &["b[2]"]),
+    ] {
+        let faults = validate_change(&after, &before, &schema);
+        let paths: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(paths, wrong, "{after}");
+    }
 }

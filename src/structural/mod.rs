@@ -10,7 +10,7 @@ mod check;
 mod pattern;
 
 pub use admission::{admit, fill, prune};
-pub use check::{KNOWN_KEYWORDS, validate};
+pub use check::{KNOWN_KEYWORDS, validate, validate_change};
 
 use serde_json::{Map, Value};
 

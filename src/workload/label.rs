@@ -43,6 +43,21 @@ pub fn test_pod_labels(request: &TestPodRequest) -> BTreeMap<String, String> {
     own.into_iter().chain(escalation).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
+/// Longest value of a label.
+const LABEL_VALUE_MAX: usize = 63;
+
+/// The selector of all test pods.
+pub fn test_pods_selector() -> String {
+    format!("{LABEL_MANAGED_BY}={FIELD_MANAGER}")
+}
+
+/// The selector of one owner's test pods, by the label that bears its name: [`LABEL_PHASE_RUN`] or [`LABEL_CANARY`]. It
+/// takes in those of others where the name is too long for a label.
+pub fn own_test_pods_selector(label: &str, owner: &str) -> String {
+    let all = test_pods_selector();
+    if owner.len() > LABEL_VALUE_MAX { all } else { format!("{all},{label}={owner}") }
+}
+
 /// The annotations of a test pod, its digest left out.
 pub(super) fn test_pod_annotations(request: &TestPodRequest, engine: Option<&str>) -> BTreeMap<String, String> {
     let domain = match &request.purpose {

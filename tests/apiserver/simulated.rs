@@ -40,7 +40,8 @@ impl AdmissionHook for Rules {
         Validator::new().validate_compiled(rules, object, review.old).map_err(|errors| {
             let told = errors.iter().map(|error| {
                 let path = error.field_path.trim_start_matches('.');
-                FieldError::invalid(path, &json!(type_at(schema, path)), &error.message)
+                let told = type_of_rule(schema, &error.message).unwrap_or_else(|| type_at(schema, path));
+                FieldError::invalid(path, &json!(told), &error.message)
             });
             Refusal::Fields(told.collect())
         })
@@ -55,6 +56,18 @@ fn type_at(schema: &Value, path: &str) -> String {
         node = next.or_else(|| node.get("additionalProperties")).unwrap_or(&Value::Null);
     }
     node["type"].as_str().unwrap_or("object").to_owned()
+}
+
+/// The type of the part that a rule with a field of its own stands at: that type is shown, and the field's place.
+fn type_of_rule(schema: &Value, message: &str) -> Option<String> {
+    let rules = schema["x-kubernetes-validations"].as_array();
+    let is_it = |rule: &Value| rule["message"] == message && rule.get("fieldPath").is_some();
+    if rules.is_some_and(|rules| rules.iter().any(is_it)) {
+        return Some(schema["type"].as_str().unwrap_or("object").to_owned());
+    }
+    let properties = schema["properties"].as_object().into_iter().flat_map(|properties| properties.values());
+    let others = ["items", "additionalProperties"].into_iter().filter_map(|part| schema.get(part));
+    properties.chain(others).find_map(|part| type_of_rule(part, message))
 }
 
 /// The scripts that are known to be answered otherwise.

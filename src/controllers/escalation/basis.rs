@@ -1,6 +1,6 @@
 //! What decisions about a target rest on: the core's facts beside the objects that they were read from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -27,15 +27,15 @@ pub struct Basis {
     /// What the Escalation allows.
     pub policy: CyclePolicy,
     /// The target's runs.
-    pub runs: Vec<PhaseRun>,
+    pub runs: Vec<Arc<PhaseRun>>,
     /// Those that were judged, as counting sees them.
     pub run_facts: Vec<RunFacts>,
     /// The target's canaries, by night and attempt.
-    pub canaries: Vec<TuningCanary>,
+    pub canaries: Vec<Arc<TuningCanary>>,
     /// The same as the ledger sees them.
     pub canary_facts: Vec<CanaryFacts>,
     /// The target's promotions.
-    pub promotions: Vec<Promotion>,
+    pub promotions: Vec<Arc<Promotion>>,
     /// What was folded.
     pub ledger: Ledger,
     /// The flags as they stood before.
@@ -65,7 +65,8 @@ impl Basis {
     /// The promotion of a cycle. There is one at most, by its name.
     pub(super) fn promotion_of(&self, cycle: &str) -> Option<&Promotion> {
         let name = promotion_name(&self.reference, cycle);
-        self.promotions.iter().find(|promotion| promotion.spec.cycle == cycle || promotion.name_any() == name)
+        let promotions = self.promotions.iter().map(Arc::as_ref);
+        promotions.into_iter().find(|promotion| promotion.spec.cycle == cycle || promotion.name_any() == name)
     }
 
     /// Whether the tuning run of a cycle was ever begun: by its canaries, by the ledger when they are gone, or by what it

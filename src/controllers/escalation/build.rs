@@ -54,8 +54,9 @@ pub(super) fn build(valid: &ValidEscalation, intent: &Intent, now: Timestamp) ->
 fn build_canary(valid: &ValidEscalation, basis: &Basis, new: &NewCanary) -> Option<TuningCanary> {
     let conditions = match new.role {
         CanaryRole::Candidate => {
-            let of_run =
-                |canary: &&TuningCanary| canary.spec.cycle == new.cycle && canary.spec.role == WireRole::Incumbent;
+            let of_run = |canary: &&std::sync::Arc<TuningCanary>| {
+                canary.spec.cycle == new.cycle && canary.spec.role == WireRole::Incumbent
+            };
             basis.canaries.iter().rfind(of_run)?.spec.clone()
         }
         CanaryRole::Incumbent => incumbent_spec(valid, basis, new)?,

@@ -56,7 +56,7 @@ fn longest_gate(basis: &Basis) -> jiff::SignedDuration {
 
 /// Without what can matter no more. Consumed runs are kept while they exist, or stand behind a flag.
 fn tidied(basis: &Basis, now: Timestamp) -> Ledger {
-    let existing = basis.runs.iter().filter_map(ResourceExt::uid).map(Uid::new);
+    let existing = basis.runs.iter().filter_map(|run| run.uid()).map(Uid::new);
     let behind_flags = basis.flags_before.iter().flat_map(|flag| flag.evidence.iter().map(|run| run.uid.clone()));
     let keep: BTreeSet<Uid> = existing.chain(behind_flags).collect();
     let mut ledger = basis.ledger.clone();

@@ -1,6 +1,6 @@
 //! What an Escalation reads: everything that the gates look at, live.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
@@ -18,15 +18,15 @@ pub struct ObservedEscalation {
     /// The Escalation.
     pub object: Escalation,
     /// The Escalations of the namespace.
-    pub escalations: Vec<Escalation>,
+    pub escalations: Vec<Arc<Escalation>>,
     /// The schedules of the namespace.
-    pub schedules: Vec<PhaseSchedule>,
+    pub schedules: Vec<Arc<PhaseSchedule>>,
     /// The runs of the namespace.
-    pub runs: Vec<PhaseRun>,
+    pub runs: Vec<Arc<PhaseRun>>,
     /// The canaries of the namespace.
-    pub canaries: Vec<TuningCanary>,
+    pub canaries: Vec<Arc<TuningCanary>>,
     /// The promotions of the namespace.
-    pub promotions: Vec<Promotion>,
+    pub promotions: Vec<Arc<Promotion>>,
     /// The target; absent where there is none.
     pub target: Option<ObservedTarget>,
     /// The volume claims of its template.

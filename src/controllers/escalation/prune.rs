@@ -33,7 +33,8 @@ fn is_prunable(basis: &Basis, canary: &TuningCanary, now: Timestamp) -> bool {
     let name = canary.name_any();
     let released_at = canary.status.as_ref().and_then(|status| status.released_at);
     let is_old = released_at.is_some_and(|released_at| now >= later_by(released_at, LEDGER_MEMORY));
-    let stands_behind = |promotion: &crate::api::Promotion| promotion.spec.canary_name == name && !is_over(promotion);
+    let stands_behind =
+        |promotion: &std::sync::Arc<crate::api::Promotion>| promotion.spec.canary_name == name && !is_over(promotion);
     is_old
         && is_released(canary)
         && canary.metadata.deletion_timestamp.is_none()

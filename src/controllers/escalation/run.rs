@@ -1,6 +1,6 @@
 //! A tuning run, which is its canaries: there is no other record of it while they exist.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use phaseloop_core::value::{SymptomKind, Uid};
@@ -23,8 +23,8 @@ pub(super) struct TuningRun<'a> {
 
 impl<'a> TuningRun<'a> {
     /// The run that an Escalation has begun last. `canaries` are those of the target, by night and attempt.
-    pub(super) fn latest(canaries: &'a [TuningCanary], escalation: &str) -> Option<Self> {
-        let own = || canaries.iter().filter(|canary| canary.spec.escalation_name == escalation);
+    pub(super) fn latest(canaries: &'a [Arc<TuningCanary>], escalation: &str) -> Option<Self> {
+        let own = || canaries.iter().map(Arc::as_ref).filter(|canary| canary.spec.escalation_name == escalation);
         let last = own().max_by_key(|canary| (created_at(canary), &canary.spec.night, canary.spec.attempt))?;
         let cycle = last.spec.cycle.as_str();
         let canaries = own().filter(|canary| canary.spec.cycle == cycle).collect();

@@ -177,7 +177,7 @@ fn kept_trials<'a>(
             && is_measured_alike(canary, incumbent)
             && basis.promotion_of(&canary.spec.cycle).is_none()
     };
-    let kept: Vec<&TuningCanary> = basis.canaries.iter().filter(comparable).collect();
+    let kept: Vec<&TuningCanary> = basis.canaries.iter().map(AsRef::as_ref).filter(comparable).collect();
     let configuration = &basis.environment.configuration;
     let endings = kept.iter().chain([&incumbent]).filter_map(|canary| {
         let judgement = trial_result(canary, configuration)?.judgement;

@@ -277,7 +277,7 @@ fn evidence(basis: &Basis, decision: &CycleDecision, step: &TuningStep) -> Vec<E
         let name = conclusion.outcome.promotion_name.clone();
         let uid = |name: &String| {
             let made = basis.promotions.iter().find(|promotion| promotion.name_any() == *name);
-            made.and_then(ResourceExt::uid).map(Uid::new)
+            made.and_then(|promotion| promotion.uid()).map(Uid::new)
         };
         let promotion = name.map(|name| EvidenceReference { kind: "Promotion".to_owned(), uid: uid(&name), name });
         return promotion.into_iter().collect();

@@ -1,5 +1,7 @@
 //! From what was read to what is decided on.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use phaseloop_core::{
@@ -95,8 +97,8 @@ fn standing(observed: &ObservedEscalation, settings: &OperatorSettings) -> Resul
 /// The schedule of the target's runs: of several the oldest that is not suspended.
 fn schedule_of(observed: &ObservedEscalation) -> Result<ScheduleContext, (&'static str, String)> {
     let target = TargetReference::from(&observed.object.spec.target_ref);
-    let of_target = |schedule: &&PhaseSchedule| TargetReference::from(&schedule.spec.run.target_ref) == target;
-    let order = |schedule: &&PhaseSchedule| (schedule.spec.suspend, created_at(*schedule), schedule.uid());
+    let of_target = |schedule: &&Arc<PhaseSchedule>| TargetReference::from(&schedule.spec.run.target_ref) == target;
+    let order = |schedule: &&Arc<PhaseSchedule>| (schedule.spec.suspend, created_at(schedule.as_ref()), schedule.uid());
     let Some(schedule) = observed.schedules.iter().filter(of_target).min_by_key(order) else {
         let message = format!("no PhaseSchedule of this namespace runs against {target}; make one");
         return Err((TuningReason::NoSchedule.name(), message));
@@ -136,10 +138,10 @@ fn basis(observed: &ObservedEscalation, mut policy: CyclePolicy, settings: &Oper
     if let Some(gpus) = target.as_ref().and_then(|target| target.gpus.as_ref().ok()) {
         policy.canary.gpus = *gpus;
     }
-    let runs: Vec<PhaseRun> = runs_of(&observed.runs, &reference).cloned().collect();
-    let of_target = |promotion: &&Promotion| TargetReference::from(&promotion.spec.target_ref) == reference;
-    let promotions: Vec<Promotion> = observed.promotions.iter().filter(of_target).cloned().collect();
-    let mut canaries: Vec<TuningCanary> =
+    let runs: Vec<Arc<PhaseRun>> = runs_of(&observed.runs, &reference).cloned().collect();
+    let of_target = |promotion: &&Arc<Promotion>| TargetReference::from(&promotion.spec.target_ref) == reference;
+    let promotions: Vec<Arc<Promotion>> = observed.promotions.iter().filter(of_target).cloned().collect();
+    let mut canaries: Vec<Arc<TuningCanary>> =
         observed.canaries.iter().filter(|canary| target_of(canary) == reference).cloned().collect();
     canaries.sort_by(|one, other| {
         (&one.spec.night, one.spec.attempt, one.uid()).cmp(&(&other.spec.night, other.spec.attempt, other.uid()))
@@ -150,7 +152,7 @@ fn basis(observed: &ObservedEscalation, mut policy: CyclePolicy, settings: &Oper
     let environment = environment(&runs, target.as_ref());
     Basis {
         name: object.name_any(),
-        run_facts: runs.iter().filter_map(run_facts).collect(),
+        run_facts: runs.iter().filter_map(|run| run_facts(run)).collect(),
         ledger: status.ledger.as_ref().map(|ledger| ledger.to_core(&zone)).unwrap_or_default(),
         flags_before: status.flags.iter().map(Flag::from).collect(),
         claims: claims(observed, &reference, &canaries, &promotions),
@@ -159,10 +161,10 @@ fn basis(observed: &ObservedEscalation, mut policy: CyclePolicy, settings: &Oper
             .suspend
             .as_ref()
             .map(|suspend| Suspension { reason: suspend.reason.clone(), until: suspend.until }),
-        healthy: healthy_configuration(&runs, &promotions),
+        healthy: healthy_configuration(runs.iter().map(Arc::as_ref), &promotions),
         denied: denied(&promotions, &canaries, &status.denied, &environment),
-        engine_starts: engine_starts(&runs),
-        active_run: runs.iter().find(|run| holds_gpu(run)).map(ResourceExt::name_any),
+        engine_starts: engine_starts(runs.iter().map(Arc::as_ref)),
+        active_run: runs.iter().find(|run| holds_gpu(run)).map(|run| run.name_any()),
         reference,
         target,
         policy,
@@ -187,14 +189,15 @@ fn holds_gpu(run: &PhaseRun) -> bool {
 
 /// What the target runs on and with now: the card and the engine of its newest run of the same image, the configuration of
 /// its template.
-fn environment(runs: &[PhaseRun], target: Option<&TargetBasis>) -> Environment {
-    let newest = newest_environment(runs).unwrap_or_default();
+fn environment(runs: &[Arc<PhaseRun>], target: Option<&TargetBasis>) -> Environment {
+    let runs = || runs.iter().map(Arc::as_ref);
+    let newest = newest_environment(runs()).unwrap_or_default();
     let Some(target) = target else { return newest };
     let image_of = |run: &&PhaseRun| {
         let environment = run.status.as_ref().and_then(|status| status.environment.as_ref());
         environment.and_then(|environment| environment.image.clone())
     };
-    let of_image = newest_environment(runs.iter().filter(|run| image_of(run) == target.image));
+    let of_image = newest_environment(runs().filter(|run| image_of(run) == target.image));
     // What another image brought says nothing of this one's version.
     let seen = of_image.unwrap_or(Environment { image_digest: None, engine_version: None, ..newest });
     let configuration =
@@ -210,15 +213,15 @@ fn environment(runs: &[PhaseRun], target: Option<&TargetBasis>) -> Environment {
 fn claims(
     observed: &ObservedEscalation,
     target: &TargetReference,
-    canaries: &[TuningCanary],
-    promotions: &[Promotion],
+    canaries: &[Arc<TuningCanary>],
+    promotions: &[Arc<Promotion>],
 ) -> TargetClaims {
-    let of_target = |escalation: &&Escalation| {
+    let of_target = |escalation: &&Arc<Escalation>| {
         TargetReference::from(&escalation.spec.target_ref) == *target
             && escalation.metadata.deletion_timestamp.is_none()
     };
-    let identity = |escalation: &Escalation| EscalationIdentity {
-        created_at: created_at(escalation),
+    let identity = |escalation: &Arc<Escalation>| EscalationIdentity {
+        created_at: created_at(escalation.as_ref()),
         uid: Uid::new(escalation.uid().unwrap_or_default()),
         name: escalation.name_any(),
     };
@@ -232,7 +235,10 @@ fn claims(
             let pod = canary.status.as_ref().and_then(|status| status.pod_name.clone());
             pod.map_or_else(|| format!("canary {}", canary.name_any()), |pod| format!("pod {pod}"))
         }),
-        unvalidated_promotion: promotions.iter().find(|promotion| !is_over(promotion)).map(ResourceExt::name_any),
+        unvalidated_promotion: promotions
+            .iter()
+            .find(|promotion| !is_over(promotion))
+            .map(|promotion| promotion.name_any()),
     }
 }
 
@@ -246,13 +252,14 @@ pub(super) fn is_over(promotion: &Promotion) -> bool {
 /// The candidates that were rolled back or rejected, each in the environment that its canary ran in. Where the canary is
 /// gone the status still tells; where neither does, they are denied in the environment of today.
 fn denied(
-    promotions: &[Promotion],
-    canaries: &[TuningCanary],
+    promotions: &[Arc<Promotion>],
+    canaries: &[Arc<TuningCanary>],
     before: &[DeniedCandidate],
     today: &Environment,
 ) -> Vec<DeniedCandidate> {
     let mut failed: Vec<(&Promotion, &'static str)> = promotions
         .iter()
+        .map(Arc::as_ref)
         .filter_map(|promotion| match promotion.status.as_ref()?.phase? {
             PromotionPhase::RolledBack => Some((promotion, "rolled back")),
             PromotionPhase::Rejected => Some((promotion, "rejected")),

@@ -1,7 +1,7 @@
 //! Runs of a target as others read them: from stored statuses to what counting, validation, baselines and budgets see.
 //! Every kind that reads PhaseRuns reads them here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -31,7 +31,7 @@ pub fn has_ended(run: &PhaseRun) -> bool {
 }
 
 /// The runs of a target, in the order in which they are given.
-pub fn runs_of<'a>(runs: &'a [PhaseRun], target: &TargetReference) -> impl Iterator<Item = &'a PhaseRun> {
+pub fn runs_of<'a>(runs: &'a [Arc<PhaseRun>], target: &TargetReference) -> impl Iterator<Item = &'a Arc<PhaseRun>> {
     let target = target.clone();
     runs.iter().filter(move |run| target_of(run) == target)
 }
@@ -145,10 +145,10 @@ pub fn engine_starts<'a>(runs: impl IntoIterator<Item = &'a PhaseRun>) -> Vec<Si
 /// and knows them. `promotions` are those of the target.
 pub fn healthy_configuration<'a>(
     runs: impl IntoIterator<Item = &'a PhaseRun>,
-    promotions: &[Promotion],
+    promotions: &[Arc<Promotion>],
 ) -> Option<BTreeMap<String, String>> {
     runs.into_iter()
-        .filter_map(|run| judged_run(run, promotions))
+        .filter_map(|run| judged_run(run, promotions.iter().map(Arc::as_ref)))
         .filter(|run| run.admission.may_serve() && !run.under_unvalidated_promotion)
         .filter(|run| !run.measurement.environment.configuration.is_empty())
         .max_by(|a, b| newness(a).cmp(&newness(b)))

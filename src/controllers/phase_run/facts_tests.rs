@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use phaseloop_core::{
     analysis::{
@@ -348,12 +350,12 @@ fn healthy_runs_were_configured_as_the_newest_admitted_one() {
     let mut degraded = judged("degraded", "2026-03-04T03:00:00Z");
     degraded.status.as_mut().unwrap().admitted = Some(false);
     let runs = [new, degraded, old];
-    let seqs = |promotions: &[Promotion]| {
+    let seqs = |promotions: &[Arc<Promotion>]| {
         healthy_configuration(&runs, promotions).and_then(|configuration| configuration.get("max-num-seqs").cloned())
     };
     assert_eq!(seqs(&[]).as_deref(), Some("new"));
     let promotion = promotion(json!({ "phase": "Applied", "appliedAt": "2026-03-02T12:00:00Z" }));
-    assert_eq!(seqs(&[promotion]).as_deref(), Some("old"));
+    assert_eq!(seqs(&[Arc::new(promotion)]).as_deref(), Some("old"));
     assert_eq!(healthy_configuration(&runs[1..2], &[]), None);
     let newest = newest_environment(&runs).unwrap();
     assert_eq!(newest.configuration.get("max-num-seqs").map(String::as_str), Some("degraded"));

@@ -1,17 +1,17 @@
 //! What a run reads. A run that has ended looks after its own pods only.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::{Pod, PodTemplate};
 use kube::ResourceExt;
-use phaseloop_core::plan::label::{FIELD_MANAGER, LABEL_MANAGED_BY};
+use phaseloop_core::plan::label::LABEL_PHASE_RUN;
 
 use super::facts::has_ended;
 use crate::{
     api::{PhaseRun, Promotion},
     cluster::{ClusterError, Reader},
     controllers::{ObservedPolicy, ObservedTarget, read_claims, read_target},
-    workload::ClaimFacts,
+    workload::{ClaimFacts, own_test_pods_selector, test_pods_selector},
 };
 
 /// Everything that one look at a run needs.
@@ -19,8 +19,8 @@ use crate::{
 pub struct ObservedPhaseRun {
     /// The run.
     pub object: PhaseRun,
-    /// The test pods of the namespace, whomever they test.
-    pub pods: Vec<Pod>,
+    /// The test pods of the namespace, whomever they test; its own only once it has ended.
+    pub pods: Vec<Arc<Pod>>,
     /// What a run needs that has not ended; absent for one that has.
     pub world: Option<ObservedWorld>,
 }
@@ -37,16 +37,19 @@ pub struct ObservedWorld {
     /// The administrator's policy.
     pub policy: ObservedPolicy,
     /// The runs of the namespace.
-    pub runs: Vec<PhaseRun>,
+    pub runs: Vec<Arc<PhaseRun>>,
     /// The promotions of the namespace.
-    pub promotions: Vec<Promotion>,
+    pub promotions: Vec<Arc<Promotion>>,
 }
 
 /// Reads it.
 pub(super) async fn observe(reader: Reader<'_>, object: PhaseRun) -> Result<ObservedPhaseRun, ClusterError> {
     let namespace = object.namespace().unwrap_or_default();
-    let pods = reader.list::<Pod>(&namespace, &format!("{LABEL_MANAGED_BY}={FIELD_MANAGER}")).await?.items;
-    let world = if has_ended(&object) { None } else { Some(observe_world(reader, &namespace, &object).await?) };
+    let ended = has_ended(&object);
+    let selector =
+        if ended { own_test_pods_selector(LABEL_PHASE_RUN, &object.name_any()) } else { test_pods_selector() };
+    let pods = reader.list::<Pod>(&namespace, &selector).await?.items;
+    let world = if ended { None } else { Some(observe_world(reader, &namespace, &object).await?) };
     Ok(ObservedPhaseRun { object, pods, world })
 }
 

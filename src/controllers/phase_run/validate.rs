@@ -1,6 +1,6 @@
 //! From what was read to what is decided on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
@@ -99,7 +99,7 @@ pub(super) fn validate(observed: ObservedPhaseRun, settings: &OperatorSettings) 
     let uid = object.uid().unwrap_or_default();
     let is_own = |pod: &Pod| pod.owner_references().iter().any(|owner| owner.uid == uid);
     let own = pods.iter().filter(|pod| is_own(pod)).map(|pod| read_test_pod(pod, NodeState::Unknown)).collect();
-    let others: Vec<&Pod> = pods.iter().filter(|pod| !is_own(pod)).collect();
+    let others: Vec<&Pod> = pods.iter().map(Arc::as_ref).filter(|pod| !is_own(pod)).collect();
     let world = valid_world(&object, &others, world.unwrap_or_default(), settings);
     ValidPhaseRun { pods: own, world, object }
 }
@@ -127,7 +127,7 @@ fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, setting
     let uid = object.uid();
     let history = runs_of(&runs, &reference)
         .filter(|run| run.uid() != uid)
-        .filter_map(|run| judged_run(run, &promotions))
+        .filter_map(|run| judged_run(run, promotions.iter().map(Arc::as_ref)))
         .collect();
     ValidWorld {
         target_found: target.is_some(),
@@ -176,7 +176,7 @@ fn least_time(measure: SignedDuration) -> SignedDuration {
 
 /// Why no test pod with a GPU may begin now: another one is on the target, an earlier run of the target goes first, or
 /// the namespace holds as many as the administrator allows.
-fn busy(run: &PhaseRun, others: &[&Pod], runs: &[PhaseRun], policy: &ObservedPolicy) -> Option<String> {
+fn busy(run: &PhaseRun, others: &[&Pod], runs: &[Arc<PhaseRun>], policy: &ObservedPolicy) -> Option<String> {
     let held: Vec<(&Pod, TestPodReading)> = others
         .iter()
         .map(|pod| (*pod, read_test_pod(pod, NodeState::Unknown)))
@@ -200,7 +200,7 @@ fn busy(run: &PhaseRun, others: &[&Pod], runs: &[PhaseRun], policy: &ObservedPol
 }
 
 /// A run of the same target that has not ended and goes first: one that has begun, else the older one.
-fn earlier_run<'a>(run: &PhaseRun, runs: &'a [PhaseRun]) -> Option<&'a PhaseRun> {
+fn earlier_run<'a>(run: &PhaseRun, runs: &'a [Arc<PhaseRun>]) -> Option<&'a PhaseRun> {
     let order = |run: &PhaseRun| {
         let started_at = run.status.as_ref().and_then(|status| status.started_at);
         (started_at.is_none(), started_at, created_at(run), run.uid())
@@ -214,5 +214,5 @@ fn earlier_run<'a>(run: &PhaseRun, runs: &'a [PhaseRun]) -> Option<&'a PhaseRun>
             && takes_gpu(other)
             && order(other) < order(run)
     };
-    runs_of(runs, &target).filter(waits_for).min_by_key(|other| order(other))
+    runs_of(runs, &target).map(Arc::as_ref).filter(waits_for).min_by_key(|other| order(other))
 }

@@ -59,7 +59,7 @@ fn spec_digest(spec: &PhaseRunSpec) -> String {
 
 /// The records of a run that is about to go.
 fn exported(valid: &ValidPhaseSchedule, export: &AuditExport) -> Option<Vec<phaseloop_core::audit::AuditRecord>> {
-    let run = valid.runs.iter().find(|run| own_object(OwnKind::PhaseRun, *run) == export.object)?;
+    let run = valid.runs.iter().find(|run| own_object(OwnKind::PhaseRun, run.as_ref()) == export.object)?;
     let records = run.status.as_ref()?.history.as_ref()?.records.iter();
     let of_run = records.map(|record| record.to_audit_record(audited::<PhaseRuns>(run)));
     Some(of_run.filter(|record| record.sequence <= export.through_sequence).collect())

@@ -37,12 +37,12 @@ pub(super) fn decide(valid: &ValidPhaseSchedule, now: Timestamp) -> Plan<Report<
         starting_deadline: spec.starting_deadline.into(),
         suspended: spec.suspend,
         last_schedule_time: dealt_with(valid, now),
-        active_run: valid.runs.iter().find(|run| !has_ended(run)).map(ResourceExt::name_any),
+        active_run: valid.runs.iter().find(|run| !has_ended(run)).map(|run| run.name_any()),
         created_at: valid.created_at(),
     };
     let decision = decide_schedule(&input, now);
     let settled = settle(&before, &decision, spec.suspend);
-    let newest = valid.runs.last().map(last_run);
+    let newest = valid.runs.last().map(|run| last_run(run));
     let told = PhaseScheduleStatus { last_run: newest.or(settled.last_run.clone()), ..settled };
     let wake = decision.next.map_or(Wake::OnChange, Wake::At);
     let Some(scheduled_at) = decision.start else {

@@ -1,5 +1,7 @@
 //! What a schedule does, as whole plans.
 
+use std::sync::Arc;
+
 use phaseloop_core::plan::{OwnObject, check_plan};
 use phaseloop_core::value::{Uid, Verdict};
 use serde_json::{Value, json};
@@ -60,7 +62,12 @@ fn healthy(scheduled_at: &str) -> PhaseRun {
 }
 
 fn observed(object: PhaseSchedule, runs: &[PhaseRun]) -> ObservedPhaseSchedule {
-    ObservedPhaseSchedule { object, runs: runs.to_vec(), escalations: Vec::new(), promotions: Vec::new() }
+    ObservedPhaseSchedule {
+        object,
+        runs: runs.iter().cloned().map(Arc::new).collect(),
+        escalations: Vec::new(),
+        promotions: Vec::new(),
+    }
 }
 
 fn valid(observed: ObservedPhaseSchedule) -> ValidPhaseSchedule {
@@ -300,14 +307,14 @@ fn runs_of_a_counting_window_and_those_that_may_validate_are_kept() {
         },
     }))
     .unwrap();
-    let counted = ObservedPhaseSchedule { escalations: vec![escalation], ..observed(object(), &runs) };
+    let counted = ObservedPhaseSchedule { escalations: vec![Arc::new(escalation)], ..observed(object(), &runs) };
     assert_eq!(pruned(counted), names(&[11, 10]));
     let applied = promotion(json!({ "phase": "Applied", "appliedAt": night(8) }));
-    let validating = ObservedPhaseSchedule { promotions: vec![applied.clone()], ..observed(object(), &runs) };
+    let validating = ObservedPhaseSchedule { promotions: vec![Arc::new(applied.clone())], ..observed(object(), &runs) };
     assert_eq!(pruned(validating), names(&[11, 10, 9]));
     let mut ended = applied;
     ended.status.as_mut().unwrap().phase = Some(crate::api::promotion::status::PromotionPhase::Validated);
-    let validated = ObservedPhaseSchedule { promotions: vec![ended], ..observed(object(), &runs) };
+    let validated = ObservedPhaseSchedule { promotions: vec![Arc::new(ended)], ..observed(object(), &runs) };
     assert_eq!(pruned(validated).len(), 5);
 }
 
@@ -323,7 +330,7 @@ fn a_rule_without_a_window_keeps_what_its_threshold_needs() {
     }))
     .unwrap();
     let object = schedule(&json!({}), &Value::Null);
-    let observed = ObservedPhaseSchedule { escalations: vec![escalation], ..observed(object, &[]) };
+    let observed = ObservedPhaseSchedule { escalations: vec![Arc::new(escalation)], ..observed(object, &[]) };
     assert_eq!(valid(observed).counting_windows, [SignedDuration::from_hours(9 * 24 + 5)]);
 }
 

@@ -1,5 +1,7 @@
 //! What a schedule reads.
 
+use std::sync::Arc;
+
 use kube::ResourceExt;
 use phaseloop_core::plan::label::LABEL_SCHEDULE;
 
@@ -14,11 +16,11 @@ pub struct ObservedPhaseSchedule {
     /// The schedule.
     pub object: PhaseSchedule,
     /// The runs that carry its label.
-    pub runs: Vec<PhaseRun>,
+    pub runs: Vec<Arc<PhaseRun>>,
     /// The Escalations of the namespace.
-    pub escalations: Vec<Escalation>,
+    pub escalations: Vec<Arc<Escalation>>,
     /// The promotions of the namespace.
-    pub promotions: Vec<Promotion>,
+    pub promotions: Vec<Arc<Promotion>>,
 }
 
 /// Reads it.

@@ -15,7 +15,7 @@ const PRUNED_AT_ONCE_MAX: usize = 8;
 /// The runs to prune now, oldest first.
 pub(super) fn prunable(valid: &ValidPhaseSchedule, now: Timestamp) -> Vec<&PhaseRun> {
     let kept = usize::try_from(valid.object.spec.history_limit).unwrap_or(usize::MAX);
-    let ended: Vec<&PhaseRun> = valid.runs.iter().filter(|run| has_ended(run)).collect();
+    let ended: Vec<&PhaseRun> = valid.runs.iter().map(AsRef::as_ref).filter(|run| has_ended(run)).collect();
     let surplus = ended.len().saturating_sub(kept);
     let serving = reach_back(&ended, valid, now);
     ended

@@ -1,5 +1,7 @@
 //! From what was read to what is decided on.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use phaseloop_core::{
@@ -24,7 +26,7 @@ pub struct ValidPhaseSchedule {
     /// When it fires; what is wrong with it where it can't.
     pub schedule: Result<Schedule, Vec<SpecFault>>,
     /// Its runs, oldest first.
-    pub runs: Vec<PhaseRun>,
+    pub runs: Vec<Arc<PhaseRun>>,
     /// The counting windows of the target's Escalations.
     pub counting_windows: Vec<SignedDuration>,
     /// For each promotion of the target that has not ended: the instant from which on runs may decide on it.
@@ -55,16 +57,19 @@ pub(super) fn created_at<K: ResourceExt>(object: &K) -> Timestamp {
 
 pub(super) fn validate(observed: ObservedPhaseSchedule) -> ValidPhaseSchedule {
     let ObservedPhaseSchedule { object, mut runs, escalations, promotions } = observed;
-    runs.sort_by_key(|run| (created_at(run), run.name_any()));
+    runs.sort_by_key(|run| (created_at(run.as_ref()), run.name_any()));
     let mut faults = Vec::new();
     let schedule = phase_schedule(&object.spec, &mut faults).ok_or(faults);
     let target = TargetReference::from(&object.spec.run.target_ref);
     let of_target = |reference| TargetReference::from(reference) == target;
-    let windows = |escalation: &Escalation| counting_windows(escalation, schedule.as_ref().ok(), &object);
+    let windows = |escalation: &Arc<Escalation>| counting_windows(escalation, schedule.as_ref().ok(), &object);
     let counting_windows =
         escalations.iter().filter(|escalation| of_target(&escalation.spec.target_ref)).flat_map(windows).collect();
-    let promotions_open_since =
-        promotions.iter().filter(|promotion| of_target(&promotion.spec.target_ref)).filter_map(open_since).collect();
+    let promotions_open_since = promotions
+        .iter()
+        .filter(|promotion| of_target(&promotion.spec.target_ref))
+        .filter_map(|promotion| open_since(promotion))
+        .collect();
     ValidPhaseSchedule { object, schedule, runs, counting_windows, promotions_open_since }
 }
 

@@ -1,6 +1,6 @@
 //! What a promotion reads. One that has ended owes nothing and reads nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::{
     apps::v1::ReplicaSet,
@@ -51,9 +51,9 @@ pub struct ObservedWorld {
     /// The canary that won; absent where there is none.
     pub canary: Option<TuningCanary>,
     /// The runs of the namespace.
-    pub runs: Vec<PhaseRun>,
+    pub runs: Vec<Arc<PhaseRun>>,
     /// The promotions of the namespace.
-    pub promotions: Vec<Promotion>,
+    pub promotions: Vec<Arc<Promotion>>,
     /// The Escalation that made it; absent where there is none any more.
     pub escalation: Option<Escalation>,
     /// The administrator's policy.
@@ -110,12 +110,12 @@ async fn read_newest_pods(
             let labels = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.as_ref());
             let selector: Vec<String> =
                 labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
-            reader.list::<ReplicaSet>(namespace, &selector.join(",")).await?.items
+            reader.list::<ReplicaSet>(namespace, &selector.join(",")).await?.into_owned()
         }
         ObservedTarget::StatefulSet(_) => Vec::new(),
     };
     let Some((selector, owner)) = newest_pods(target, &sets) else { return Ok(Vec::new()) };
-    let pods = reader.list::<Pod>(namespace, &selector).await?.items;
+    let pods = reader.list::<Pod>(namespace, &selector).await?.into_owned();
     Ok(pods.into_iter().filter(|pod| controlled_by(pod.owner_references(), &owner)).collect())
 }
 

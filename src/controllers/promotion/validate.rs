@@ -1,5 +1,7 @@
 //! From what was read to what is decided on.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::ResourceExt;
 use phaseloop_core::{
@@ -62,7 +64,7 @@ pub struct ValidWorld {
     /// Other promotions of the target.
     pub others: Vec<RivalPromotion>,
     /// The runs of the target, as they were read.
-    pub runs: Vec<PhaseRun>,
+    pub runs: Vec<Arc<PhaseRun>>,
     /// The judged ones of them.
     pub judged: Vec<RunFacts>,
     /// Windows in which it may be applied.
@@ -109,7 +111,7 @@ pub(super) fn validate(observed: ObservedPromotion) -> ValidPromotion {
 }
 
 fn valid_world(object: &Promotion, terms: &PromotionTerms, world: ObservedWorld) -> ValidWorld {
-    let runs: Vec<PhaseRun> = runs_of(&world.runs, &terms.target).cloned().collect();
+    let runs: Vec<Arc<PhaseRun>> = runs_of(&world.runs, &terms.target).cloned().collect();
     let engine = object.spec.target_ref.container.as_deref();
     let surroundings = TargetSurroundings {
         engine,
@@ -128,7 +130,7 @@ fn valid_world(object: &Promotion, terms: &PromotionTerms, world: ObservedWorld)
         canary: world.canary.as_ref().map(evidence),
         canary_uid: world.canary.as_ref().map(|canary| Uid::new(canary.uid().unwrap_or_default())),
         others: rivals(object, terms, &world.promotions),
-        judged: runs.iter().filter_map(run_facts).collect(),
+        judged: runs.iter().filter_map(|run| run_facts(run)).collect(),
         runs,
         windows,
         suspension: world
@@ -176,11 +178,11 @@ fn evidence(canary: &TuningCanary) -> CanaryEvidence {
     }
 }
 
-fn rivals(object: &Promotion, terms: &PromotionTerms, promotions: &[Promotion]) -> Vec<RivalPromotion> {
+fn rivals(object: &Promotion, terms: &PromotionTerms, promotions: &[Arc<Promotion>]) -> Vec<RivalPromotion> {
     let uid = uid_of(object);
     let of_target =
-        |other: &&Promotion| uid_of(other) != uid && TargetReference::from(&other.spec.target_ref) == terms.target;
-    let rival = |other: &Promotion| RivalPromotion {
+        |other: &&Arc<Promotion>| uid_of(other) != uid && TargetReference::from(&other.spec.target_ref) == terms.target;
+    let rival = |other: &Arc<Promotion>| RivalPromotion {
         uid: uid_of(other),
         name: other.name_any(),
         created_at: super::facts::created_at(other),
@@ -190,8 +192,8 @@ fn rivals(object: &Promotion, terms: &PromotionTerms, promotions: &[Promotion]) 
 }
 
 /// Whether the newest run that can tell found a GPU without borrowing one.
-fn spare_gpu_seen(runs: &[PhaseRun]) -> bool {
-    let mut ended: Vec<&PhaseRun> = runs.iter().filter(|run| has_ended(run)).collect();
+fn spare_gpu_seen(runs: &[Arc<PhaseRun>]) -> bool {
+    let mut ended: Vec<&PhaseRun> = runs.iter().map(Arc::as_ref).filter(|run| has_ended(run)).collect();
     ended.sort_by_key(|run| std::cmp::Reverse(run.status.as_ref().and_then(|status| status.completed_at)));
     ended.into_iter().find_map(found_gpu).unwrap_or(false)
 }

@@ -1,17 +1,17 @@
 //! What a canary reads. One that is settled, or has been judged, reads less.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
-use phaseloop_core::plan::label::{FIELD_MANAGER, FINALIZER, LABEL_MANAGED_BY};
+use phaseloop_core::plan::label::{FINALIZER, LABEL_CANARY};
 
 use super::validate::bound_parameters;
 use crate::{
     api::{Escalation, TuningCanary},
     cluster::{ClusterError, Reader},
     controllers::{ObservedPolicy, ObservedTarget, read_claims, read_target},
-    workload::ClaimFacts,
+    workload::{ClaimFacts, own_test_pods_selector, test_pods_selector},
 };
 
 /// Everything that one look at a canary needs.
@@ -19,12 +19,12 @@ use crate::{
 pub struct ObservedTuningCanary {
     /// The canary.
     pub object: TuningCanary,
-    /// The test pods of the namespace, whomever they test.
-    pub pods: Vec<Pod>,
+    /// The test pods of the namespace, whomever they test; its own only once it was judged.
+    pub pods: Vec<Arc<Pod>>,
     /// The Escalation of the name that the canary gives; absent where there is none.
     pub escalation: Option<Escalation>,
     /// The canaries of the namespace.
-    pub canaries: Vec<TuningCanary>,
+    pub canaries: Vec<Arc<TuningCanary>>,
     /// What the making of its pod needs; absent once it was judged.
     pub world: Option<ObservedWorld>,
 }
@@ -52,13 +52,15 @@ fn is_settled(object: &TuningCanary) -> bool {
 /// Reads it.
 pub(super) async fn observe(reader: Reader<'_>, object: TuningCanary) -> Result<ObservedTuningCanary, ClusterError> {
     let namespace = object.namespace().unwrap_or_default();
-    let pods = reader.list::<Pod>(&namespace, &format!("{LABEL_MANAGED_BY}={FIELD_MANAGER}")).await?.items;
+    let is_judged = object.status.as_ref().is_some_and(|status| status.verdict.is_some());
+    let selector =
+        if is_judged { own_test_pods_selector(LABEL_CANARY, &object.name_any()) } else { test_pods_selector() };
+    let pods = reader.list::<Pod>(&namespace, &selector).await?.items;
     if is_settled(&object) {
         return Ok(ObservedTuningCanary { object, pods, escalation: None, canaries: Vec::new(), world: None });
     }
     let escalation = reader.get::<Escalation>(&namespace, &object.spec.escalation_name).await?;
     let canaries = reader.list::<TuningCanary>(&namespace, "").await?.items;
-    let is_judged = object.status.as_ref().is_some_and(|status| status.verdict.is_some());
     let world =
         if is_judged { None } else { Some(observe_world(reader, &namespace, &object, escalation.as_ref()).await?) };
     Ok(ObservedTuningCanary { object, pods, escalation, canaries, world })

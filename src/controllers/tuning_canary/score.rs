@@ -201,8 +201,12 @@ fn comparison(valid: &ValidTuningCanary, status: &TuningCanaryStatus) -> Option<
     if spec.role == CanaryRole::Incumbent {
         return None;
     }
-    let incumbent =
-        valid.canaries.iter().filter(of_run).max_by_key(|canary| (&canary.spec.night, canary.spec.attempt))?;
+    let incumbent = valid
+        .canaries
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(of_run)
+        .max_by_key(|canary| (&canary.spec.night, canary.spec.attempt))?;
     let nothing_known = std::collections::BTreeMap::new();
     let this = TuningCanary { status: Some(status.clone()), ..valid.object.clone() };
     let (this, other) = (trial_result(&this, &nothing_known)?, trial_result(incumbent, &nothing_known)?);

@@ -1,5 +1,7 @@
 //! From what was read to what is decided on.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -34,7 +36,7 @@ pub struct ValidTuningCanary {
     /// The maintenance windows of its Escalation, as far as they can be read.
     pub windows: MaintenanceWindows,
     /// The canaries of its target, itself included.
-    pub canaries: Vec<TuningCanary>,
+    pub canaries: Vec<Arc<TuningCanary>>,
     /// What the making of its pod needs. Of a canary that was judged nothing of it is looked at.
     pub world: ValidWorld,
 }
@@ -136,7 +138,7 @@ pub(super) fn validate(observed: ObservedTuningCanary, settings: &OperatorSettin
     let uid = object.uid().unwrap_or_default();
     let is_own = |pod: &Pod| pod.owner_references().iter().any(|owner| owner.uid == uid);
     let pod = pods.iter().find(|pod| is_own(pod)).map(|pod| read_test_pod(pod, NodeState::Unknown));
-    let others: Vec<&Pod> = pods.iter().filter(|pod| !is_own(pod)).collect();
+    let others: Vec<&Pod> = pods.iter().map(Arc::as_ref).filter(|pod| !is_own(pod)).collect();
     let owner_uids: Vec<&str> = object.owner_references().iter().map(|owner| owner.uid.as_str()).collect();
     let escalation = escalation.filter(|escalation| {
         // Another Escalation of the same name is not the one that the canary belongs to.
@@ -147,7 +149,7 @@ pub(super) fn validate(observed: ObservedTuningCanary, settings: &OperatorSettin
         maintenance_windows(&escalation.spec.safety.windows, "spec.safety.windows", &mut Vec::new())
     });
     let target = TargetReference::from(&object.spec.target_ref);
-    let of_target = |canary: &TuningCanary| TargetReference::from(&canary.spec.target_ref) == target;
+    let of_target = |canary: &Arc<TuningCanary>| TargetReference::from(&canary.spec.target_ref) == target;
     ValidTuningCanary {
         world: valid_world(&object, escalation.as_ref(), &others, world.unwrap_or_default(), settings),
         canaries: canaries.into_iter().filter(of_target).collect(),

@@ -61,6 +61,14 @@ impl FieldError {
         Self { fault, field: field.to_owned(), value, detail: detail.into() }
     }
 
+    /// Said after errors that keep a definition's rules from being evaluated; absent where none does.
+    pub(crate) fn rules_unchecked(errors: &[Self]) -> Option<Self> {
+        use FieldFault::{NotSupported, Required, TooLong, TooMany, TypeInvalid};
+        let blocks = |error: &Self| matches!(error.fault, NotSupported | Required | TooLong | TooMany | TypeInvalid);
+        let detail = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+        errors.iter().any(blocks).then(|| Self::invalid("", &Value::Null, detail))
+    }
+
     /// The field must be there.
     pub fn required(field: &str, detail: &str) -> Self {
         Self::new(FieldFault::Required, field, None, detail)

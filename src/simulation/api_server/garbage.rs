@@ -1,6 +1,6 @@
 //! The garbage collector, one pass at a time: what its owners left behind goes, and owners that wait are let go.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -19,21 +19,38 @@ const USER: &str = "system:serviceaccount:kube-system:generic-garbage-collector"
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
-/// One pass over every object. Says how many it changed or took away.
+/// One pass over every object that it may have something to do with. Says how many it changed or took away.
 pub(super) fn collect(state: &mut State) -> usize {
-    let objects: Vec<(Arc<str>, Arc<ObjectVersion>)> =
-        state.store.all().map(|(resource, object)| (resource.clone(), object.clone())).collect();
     let mut changes = 0;
-    for (resource, object) in &objects {
-        let Some(definition) = state.registry.stored_as(resource).cloned() else { continue };
-        // An earlier step of this pass may have changed it.
-        let Some(current) = state.store.get(resource, object.namespace(), object.name()).cloned() else { continue };
-        if current.uid() != object.uid() {
-            continue;
+    for (resource, namespace, name) in state.store.doubtful.take() {
+        let Some(definition) = state.registry.stored_as(&resource).cloned() else { continue };
+        // An earlier step of this pass may have changed it, or taken it away.
+        let Some(object) = state.store.get(&resource, &namespace, &name).cloned() else { continue };
+        let is_collected = collect_one(state, &definition, &object);
+        changes += usize::from(is_collected);
+        if !is_collected && stays_doubtful(state, &object) {
+            state.store.doubtful.put_back((resource, namespace, name));
         }
-        changes += usize::from(collect_one(state, &definition, &current));
     }
     changes
+}
+
+/// Whether the next pass looks at an object again to which this one could do nothing: it waits for others, or a step was
+/// refused.
+fn stays_doubtful(state: &State, object: &ObjectVersion) -> bool {
+    let going = at(&object.value, &["metadata", "deletionTimestamp"]).is_some();
+    if going {
+        let finalizers = texts(&object.value, &["metadata", "finalizers"]);
+        return finalizers.contains(&ORPHAN) || finalizers.contains(&FOREGROUND);
+    }
+    let references = elements(&object.value, &["metadata", "ownerReferences"]);
+    references.iter().any(|reference| owner_of(state, reference, object).is_none_or(|owner| is_waiting(&owner)))
+}
+
+/// Whether an owner is going and waits for what it owns.
+fn is_waiting(owner: &ObjectVersion) -> bool {
+    at(&owner.value, &["metadata", "deletionTimestamp"]).is_some()
+        && texts(&owner.value, &["metadata", "finalizers"]).contains(&FOREGROUND)
 }
 
 fn collect_one(state: &mut State, definition: &Arc<ResourceDefinition>, object: &Arc<ObjectVersion>) -> bool {
@@ -51,14 +68,10 @@ fn collect_one(state: &mut State, definition: &Arc<ResourceDefinition>, object: 
     }
     let owners: Vec<(&Value, Option<Arc<ObjectVersion>>)> =
         references.iter().map(|reference| (reference, owner_of(state, reference, object))).collect();
-    let waiting = |owner: &ObjectVersion| {
-        at(&owner.value, &["metadata", "deletionTimestamp"]).is_some()
-            && texts(&owner.value, &["metadata", "finalizers"]).contains(&FOREGROUND)
-    };
-    let solid = owners.iter().any(|(_, owner)| owner.as_ref().is_some_and(|owner| !waiting(owner)));
+    let solid = owners.iter().any(|(_, owner)| owner.as_ref().is_some_and(|owner| !is_waiting(owner)));
     if solid {
         return drop_references(state, definition, object, |reference| {
-            owners.iter().any(|(own, owner)| *own == reference && owner.as_ref().is_none_or(|owner| waiting(owner)))
+            owners.iter().any(|(own, owner)| *own == reference && owner.as_ref().is_none_or(|owner| is_waiting(owner)))
         });
     }
     let policy =
@@ -127,22 +140,12 @@ fn finish_foreground(state: &mut State, definition: &Arc<ResourceDefinition>, ow
 
 /// What an object owns, by resource, namespace and name.
 fn dependents(state: &State, owner: &ObjectVersion) -> Vec<(Arc<ResourceDefinition>, Arc<ObjectVersion>)> {
-    let mut definitions: BTreeMap<Arc<str>, Option<Arc<ResourceDefinition>>> = BTreeMap::new();
-    let mut found = Vec::new();
-    for (resource, object) in state.store.all() {
-        let is_dependent = elements(&object.value, &["metadata", "ownerReferences"])
-            .iter()
-            .any(|reference| text(reference, &["uid"]) == Some(owner.uid()));
-        if !is_dependent {
-            continue;
-        }
-        let definition =
-            definitions.entry(resource.clone()).or_insert_with(|| state.registry.stored_as(resource).cloned());
-        if let Some(definition) = definition {
-            found.push((definition.clone(), object.clone()));
-        }
-    }
-    found
+    let places = state.store.doubtful.owned_by(owner.uid());
+    let found = places.filter_map(|(resource, namespace, name)| {
+        let object = state.store.get(resource, namespace, name)?;
+        Some((state.registry.stored_as(resource)?.clone(), object.clone()))
+    });
+    found.collect()
 }
 
 fn drop_references(

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    read_scope::ReadScope,
     request::{PatchKind, Verb},
     status_error::StatusError,
 };
@@ -36,6 +37,8 @@ pub struct RequestDescription {
     pub field_manager: String,
     /// Whether nothing is to change.
     pub dry_run: bool,
+    /// What its answer rests on; absent for writes, and where that is more than objects.
+    pub reads: Option<ReadScope>,
 }
 
 /// What happens to a request, or to its answer.

@@ -23,6 +23,7 @@ mod custom;
 mod definition;
 mod direct;
 mod discovery;
+mod doubtful;
 mod field_error;
 mod fork;
 mod garbage;
@@ -34,6 +35,7 @@ mod namespace_end;
 mod object;
 mod ownership;
 mod patching;
+mod read_scope;
 mod registry;
 mod reply;
 mod request;
@@ -64,6 +66,7 @@ pub use field_error::FieldError;
 pub use history::{Change, ChangeKind};
 pub use identity::IdentityRule;
 pub use intercept::{Gate, RequestDescription, RequestInterceptor, Verdict};
+pub use read_scope::ReadScope;
 pub use request::{PatchKind, Verb};
 pub use service::{ConnectionBroken, UserService};
 pub use settings::{LogSource, Settings};
@@ -220,10 +223,12 @@ impl ApiServer {
         self.with_state(|state| state.store.revision())
     }
 
-    /// The revision of the last change of anything in a namespace, or of anything that is in none. What is read there
-    /// stays the same as long as this does.
-    pub fn revision_of(&self, namespace: &str) -> u64 {
-        self.with_state(|state| state.store.revision_of(namespace))
+    /// Shows every change after a revision, in order, and says where the history stands.
+    pub fn follow(&self, revision: u64, see: impl FnMut(&Change)) -> u64 {
+        self.with_state(|state| {
+            state.store.history.after(revision).for_each(see);
+            state.store.revision()
+        })
     }
 
     /// Every change after a revision, in order.

@@ -23,6 +23,12 @@ impl Registry {
         self.0.iter().find(fits)
     }
 
+    /// Whether built-in kinds are served in a version of a group.
+    pub(super) fn serves_built_in(&self, group: &str, version: &str) -> bool {
+        let fits = |definition: &Arc<ResourceDefinition>| definition.group == group && definition.version == version;
+        self.0.iter().any(|definition| definition.built_in().is_some() && fits(definition))
+    }
+
     /// The resource of a kind, in the version that is asked for.
     pub(super) fn of_kind(&self, api_version: &str, kind: &str) -> Option<&Arc<ResourceDefinition>> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));

@@ -17,6 +17,7 @@ use super::{
     body::ReplyBody,
     discovery,
     intercept::{RequestDescription, RequestInterceptor, Verdict},
+    read_scope::ReadScope,
     reply::{Content, Reply},
     request::{ApiRequest, Body as RequestBody, PatchKind, Place, Query, Representation, Verb, place_of},
     status_error::StatusError,
@@ -139,6 +140,7 @@ impl ApiServer {
             user: request.user.clone(),
             field_manager: request.query.given("fieldManager").unwrap_or(&request.user_agent).to_owned(),
             dry_run: request.dry_run(),
+            reads: ReadScope::of(request),
         }
     }
 
@@ -151,7 +153,11 @@ impl ApiServer {
             return Err(answered.map_or_else(not_found, Box::new));
         };
         let found = self.with_state(|state| state.registry.find(&group, &version, &plural).cloned());
-        let definition = found.ok_or_else(not_found)?;
+        let Some(definition) = found else {
+            // The groups of the server itself know that there is no such resource; of others nobody knows.
+            let is_own = self.with_state(|state| state.registry.serves_built_in(&group, &version));
+            return Err(if is_own { Box::new(Reply::error(&StatusError::resource_not_found())) } else { not_found() });
+        };
         if definition.namespaced != namespace.is_some() && !(definition.namespaced && name.is_none()) {
             return Err(not_found());
         }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 
 use super::{
+    doubtful::Doubtful,
     history::{Change, ChangeKind, History},
     object::set,
     ownership::Owners,
@@ -19,9 +20,8 @@ pub(super) type Collection = BTreeMap<String, BTreeMap<String, Arc<ObjectVersion
 pub(super) struct Store {
     collections: BTreeMap<Arc<str>, Collection>,
     revision: u64,
-    /// The revision of the last change by namespace; the empty name stands for what has none.
-    revisions: BTreeMap<String, u64>,
     pub(super) history: History,
+    pub(super) doubtful: Doubtful,
     /// Whether objects keep the resourceVersion that another server gave them.
     mirrors: bool,
 }
@@ -32,8 +32,8 @@ impl Store {
         Self {
             collections: BTreeMap::new(),
             revision: 1,
-            revisions: BTreeMap::new(),
             history: History::default(),
+            doubtful: Doubtful::default(),
             mirrors: false,
         }
     }
@@ -48,18 +48,8 @@ impl Store {
         self.revision
     }
 
-    /// The revision of the last change of anything in a namespace, or of anything that is in none.
-    pub(super) fn revision_of(&self, namespace: &str) -> u64 {
-        let of = |name: &str| self.revisions.get(name).copied().unwrap_or_default();
-        of(namespace).max(of(""))
-    }
-
     fn record(&mut self, change: Change) {
-        let namespace = change.object.namespace();
-        match self.revisions.get_mut(namespace) {
-            Some(revision) => *revision = change.revision,
-            None => drop(self.revisions.insert(namespace.to_owned(), change.revision)),
-        }
+        self.doubtful.note(&change);
         self.history.record(change);
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     owned::{earlier, has_ended, is_controlled_by, key_of, uid_of},
     rolling::{RollingBounds, SetSize, new_size, old_sizes},
-    view::ClusterView,
+    view::{ClusterView, of_namespace},
     workload_status::report_deployment,
     write::{ClusterWrite, DEPLOYMENT, REPLICA_SET},
 };
@@ -32,11 +32,13 @@ pub(super) struct Family<'a> {
     pub(super) old: Vec<&'a ReplicaSet>,
 }
 
-/// What follows for every deployment, and when time alone changes that.
-pub(super) fn step(view: &ClusterView, now: Timestamp) -> (Vec<ClusterWrite>, Option<Timestamp>) {
+/// What follows for every deployment of a namespace, and when time alone changes that.
+pub(super) fn step(view: &ClusterView, namespace: &str, now: Timestamp) -> (Vec<ClusterWrite>, Option<Timestamp>) {
     let mut writes = Vec::new();
     let mut due = None;
-    for deployment in view.deployments.values().filter(|object| object.metadata.deletion_timestamp.is_none()) {
+    for deployment in
+        of_namespace(&view.deployments, namespace).filter(|object| object.metadata.deletion_timestamp.is_none())
+    {
         let family = Family::of(view, deployment);
         if !family.is_paused() {
             family.roll(view, &mut writes);
@@ -51,7 +53,8 @@ pub(super) fn step(view: &ClusterView, now: Timestamp) -> (Vec<ClusterWrite>, Op
 impl<'a> Family<'a> {
     fn of(view: &'a ClusterView, deployment: &'a Deployment) -> Self {
         let uid = uid_of(&deployment.metadata);
-        let own = view.replica_sets.values().filter(|set| is_controlled_by(&set.metadata, uid));
+        let own = of_namespace(&view.replica_sets, key_of(&deployment.metadata).0)
+            .filter(|set| is_controlled_by(&set.metadata, uid));
         let mut sets: Vec<&ReplicaSet> = own.collect();
         sets.sort_by_key(|set| (revision_of(set), set.metadata.name.clone()));
         let hash = template_hash(deployment);
@@ -109,7 +112,8 @@ impl<'a> Family<'a> {
         self.old.iter().for_each(|set| scale(set, 0, writes));
         let is_left = |set: &&ReplicaSet| {
             let uid = uid_of(&set.metadata);
-            view.pods.values().any(|pod| is_controlled_by(&pod.metadata, uid) && !has_ended(pod))
+            of_namespace(&view.pods, key_of(&set.metadata).0)
+                .any(|pod| is_controlled_by(&pod.metadata, uid) && !has_ended(pod))
         };
         if self.old.iter().any(is_left) {
             return;

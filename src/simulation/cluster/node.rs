@@ -80,6 +80,11 @@ impl NodeWatch {
         !self.silent_since.contains_key(node)
     }
 
+    /// Whether the kubelet of any node does not report.
+    pub(super) fn is_any_lost(&self) -> bool {
+        !self.silent_since.is_empty()
+    }
+
     /// What follows for nodes and for pods on lost ones, and when time alone changes that.
     pub(super) fn step(&self, view: &ClusterView, now: Timestamp) -> (Vec<ClusterWrite>, Option<Timestamp>) {
         let mut writes = Vec::new();

@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 use super::{
     owned::{available_at, earlier, is_active, is_controlled_by, key_of, ready_since, uid_of},
-    view::ClusterView,
+    view::{ClusterView, of_namespace},
     write::{ClusterWrite, POD, REPLICA_SET},
 };
 
 /// The name under which the controller acts.
 const USER: &str = "system:serviceaccount:kube-system:replicaset-controller";
 
-/// What follows for every replica set, and when time alone changes that.
-pub(super) fn step(view: &ClusterView, now: Timestamp) -> (Vec<ClusterWrite>, Option<Timestamp>) {
+/// What follows for every replica set of a namespace, and when time alone changes that.
+pub(super) fn step(view: &ClusterView, namespace: &str, now: Timestamp) -> (Vec<ClusterWrite>, Option<Timestamp>) {
     let mut writes = Vec::new();
     let mut due = None;
-    for set in view.replica_sets.values().filter(|set| set.metadata.deletion_timestamp.is_none()) {
+    for set in of_namespace(&view.replica_sets, namespace).filter(|set| set.metadata.deletion_timestamp.is_none()) {
         let pods = pods_of(view, set);
         scale(set, &pods, &mut writes);
         due = earlier(due, report(set, &pods, now, &mut writes));
@@ -25,9 +25,10 @@ pub(super) fn step(view: &ClusterView, now: Timestamp) -> (Vec<ClusterWrite>, Op
     (writes, due)
 }
 
-fn pods_of<'a>(view: &'a ClusterView, set: &ReplicaSet) -> Vec<&'a Pod> {
+fn pods_of<'a>(view: &'a ClusterView, set: &'a ReplicaSet) -> Vec<&'a Pod> {
     let uid = uid_of(&set.metadata);
-    view.pods.values().filter(|pod| is_controlled_by(&pod.metadata, uid) && is_active(pod)).collect()
+    let pods = of_namespace(&view.pods, key_of(&set.metadata).0);
+    pods.filter(|pod| is_controlled_by(&pod.metadata, uid) && is_active(pod)).collect()
 }
 
 fn scale(set: &ReplicaSet, pods: &[&Pod], writes: &mut Vec<ClusterWrite>) {

@@ -24,8 +24,11 @@ type Amounts = BTreeMap<String, i128>;
 
 /// What follows for every pod that has no node.
 pub(super) fn step(view: &ClusterView, now: Timestamp) -> Vec<ClusterWrite> {
-    let mut board = Board::of(view);
     let mut waiting: Vec<(&Key, &Pod)> = view.pods.iter().filter(|(_, pod)| waits(pod)).collect();
+    if waiting.is_empty() {
+        return Vec::new();
+    }
+    let mut board = Board::of(view);
     waiting.sort_by_key(|(key, pod)| (std::cmp::Reverse(priority(pod)), created(pod), (*key).clone()));
     let mut writes = Vec::new();
     for (_, pod) in waiting {
@@ -72,12 +75,14 @@ struct Room<'a> {
 
 impl<'a> Board<'a> {
     fn of(view: &'a ClusterView) -> Self {
+        let mut on_nodes: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
+        for pod in view.pods.values().filter(|pod| !has_ended(pod)) {
+            if let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) {
+                on_nodes.entry(node).or_default().push(pod);
+            }
+        }
         let nodes = view.nodes.values().map(|node| {
-            let name = key_of(&node.metadata).1;
-            let on_node = |pod: &&Pod| {
-                pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(name) && !has_ended(pod)
-            };
-            let pods: Vec<&Pod> = view.pods.values().filter(on_node).collect();
+            let pods = on_nodes.remove(key_of(&node.metadata).1).unwrap_or_default();
             let allocatable = node.status.as_ref().and_then(|status| status.allocatable.as_ref());
             let mut free = amounts(allocatable.into_iter().flatten());
             for pod in &pods {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     owned::{available_at, earlier, has_ended, is_controlled_by, key_of, ready_since, uid_of},
-    view::ClusterView,
+    view::{ClusterView, of_namespace},
     write::{ClusterWrite, POD, STATEFUL_SET},
 };
 
@@ -16,11 +16,11 @@ const USER: &str = "system:serviceaccount:kube-system:statefulset-controller";
 /// The label that tells the pods of one template from those of another.
 const REVISION_LABEL: &str = "controller-revision-hash";
 
-/// What follows for every stateful set, and when time alone changes that.
-pub(super) fn step(view: &ClusterView, now: Timestamp) -> (Vec<ClusterWrite>, Option<Timestamp>) {
+/// What follows for every stateful set of a namespace, and when time alone changes that.
+pub(super) fn step(view: &ClusterView, namespace: &str, now: Timestamp) -> (Vec<ClusterWrite>, Option<Timestamp>) {
     let mut writes = Vec::new();
     let mut due = None;
-    for set in view.stateful_sets.values().filter(|set| set.metadata.deletion_timestamp.is_none()) {
+    for set in of_namespace(&view.stateful_sets, namespace).filter(|set| set.metadata.deletion_timestamp.is_none()) {
         let one = OneSet::of(view, set, now);
         one.act(view, &mut writes);
         due = earlier(due, one.report(&mut writes));
@@ -39,9 +39,9 @@ struct OneSet<'a> {
 impl<'a> OneSet<'a> {
     fn of(view: &'a ClusterView, set: &'a StatefulSet, now: Timestamp) -> Self {
         let uid = uid_of(&set.metadata);
-        let name = key_of(&set.metadata).1;
+        let (namespace, name) = key_of(&set.metadata);
         let number = |pod: &Pod| pod.metadata.name.as_deref()?.strip_prefix(name)?.strip_prefix('-')?.parse().ok();
-        let own = view.pods.values().filter(|pod| is_controlled_by(&pod.metadata, uid));
+        let own = of_namespace(&view.pods, namespace).filter(|pod| is_controlled_by(&pod.metadata, uid));
         let mut pods: Vec<(i32, &Pod)> = own.filter_map(|pod| Some((number(pod)?, pod))).collect();
         pods.sort_by_key(|(number, _)| *number);
         let template = set.spec.as_ref().map(|spec| &spec.template);

@@ -1,6 +1,6 @@
 //! What the cluster's own controllers see: the objects that concern them, kept up with the API server's history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet, StatefulSet},
@@ -32,15 +32,15 @@ pub struct ClusterView {
 }
 
 /// Which objects changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a separate kind of change, and all can be true at once")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Touched {
     /// Pods.
-    pub pods: bool,
+    pub pods: BTreeSet<Key>,
     /// Nodes.
     pub nodes: bool,
-    /// Deployments, replica sets, stateful sets or volume claims.
-    pub workloads: bool,
+    /// Namespaces with pods, deployments, replica sets, stateful sets or volume claims that changed: what follows for one
+    /// of these follows from its namespace alone.
+    pub workloads: BTreeSet<String>,
     /// Something is being deleted, or is gone.
     pub deletions: bool,
     /// A namespace is being deleted.
@@ -48,20 +48,13 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// Whether the cluster's controllers have anything to look at.
-    pub const fn is_something(self) -> bool {
-        self.pods || self.nodes || self.workloads || self.deletions || self.namespaces
-    }
-
-    /// Both together.
-    pub(super) const fn or(self, other: Self) -> Self {
-        Self {
-            pods: self.pods || other.pods,
-            nodes: self.nodes || other.nodes,
-            workloads: self.workloads || other.workloads,
-            deletions: self.deletions || other.deletions,
-            namespaces: self.namespaces || other.namespaces,
-        }
+    /// Adds what changed besides.
+    pub(super) fn add(&mut self, other: Self) {
+        self.pods.extend(other.pods);
+        self.workloads.extend(other.workloads);
+        self.nodes |= other.nodes;
+        self.deletions |= other.deletions;
+        self.namespaces |= other.namespaces;
     }
 }
 
@@ -81,7 +74,8 @@ impl ClusterView {
         touched.deletions |= going || change.kind == ChangeKind::Deleted;
         match &*change.resource {
             "pods" => {
-                touched.pods = true;
+                touched.workloads.insert(change.object.namespace().to_owned());
+                touched.pods.insert((change.object.namespace().to_owned(), change.object.name().to_owned()));
                 keep(&mut self.pods, change);
             }
             "nodes" => {
@@ -93,25 +87,34 @@ impl ClusterView {
                 }
             }
             "deployments.apps" => {
-                touched.workloads = true;
+                touched.workloads.insert(change.object.namespace().to_owned());
                 keep(&mut self.deployments, change);
             }
             "replicasets.apps" => {
-                touched.workloads = true;
+                touched.workloads.insert(change.object.namespace().to_owned());
                 keep(&mut self.replica_sets, change);
             }
             "statefulsets.apps" => {
-                touched.workloads = true;
+                touched.workloads.insert(change.object.namespace().to_owned());
                 keep(&mut self.stateful_sets, change);
             }
             "persistentvolumeclaims" => {
-                touched.workloads = true;
+                touched.workloads.insert(change.object.namespace().to_owned());
                 keep(&mut self.claims, change);
             }
             "namespaces" => touched.namespaces |= going,
             _ => {}
         }
     }
+}
+
+/// The objects of one namespace.
+pub(super) fn of_namespace<'a, T>(
+    objects: &'a BTreeMap<Key, T>,
+    namespace: &'a str,
+) -> impl Iterator<Item = &'a T> + use<'a, T> {
+    let first = (namespace.to_owned(), String::new());
+    objects.range(first..).take_while(move |((own, _), _)| own == namespace).map(|(_, object)| object)
 }
 
 /// The object after the change; nothing where it is gone.

@@ -94,6 +94,20 @@ impl ClusterWrite {
     }
 }
 
+impl ClusterWrite {
+    /// The namespace of what it is about; empty for what is in none.
+    pub(super) fn namespace(&self) -> &str {
+        match &self.operation {
+            Operation::Create(object) => {
+                object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
+            }
+            Operation::Merge { namespace, .. }
+            | Operation::Bind { namespace, .. }
+            | Operation::Delete { namespace, .. } => namespace,
+        }
+    }
+}
+
 /// Carries a write out.
 ///
 /// # Errors

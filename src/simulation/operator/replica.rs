@@ -91,7 +91,7 @@ pub enum Progress {
 /// A look that is going on.
 struct InFlight {
     item: WorkItem,
-    /// The last change of what it reads, when it began.
+    /// Where the history stood when it began.
     revision: u64,
     future: Pin<Box<dyn Future<Output = Result<Wake, ReconcileError>> + Send>>,
 }
@@ -108,7 +108,7 @@ pub struct Replica {
     backoff: Backoff<WorkItem>,
     known: BTreeSet<WorkItem>,
     cursor: u64,
-    /// Objects whose next look is only there in case a notice was lost.
+    /// Objects whose next look would see nothing new.
     rests: Option<Rests>,
     /// When everything is listed again, because something was missed.
     relist_at: Option<Timestamp>,
@@ -230,10 +230,14 @@ impl Replica {
         let now = self.parts.clock.now();
         self.cursor = self.parts.server.revision();
         self.relist_at = None;
+        // Whoever lists everything anew may have missed something, or leads from now on.
+        if let Some(rests) = &mut self.rests {
+            rests.clear();
+        }
         for (_, object) in self.parts.server.objects() {
             if let Some(item) = own_item(&object.value) {
                 self.known.insert(item.clone());
-                self.ask(item, now);
+                self.queue.add(item, now);
             }
         }
     }
@@ -290,21 +294,14 @@ impl Replica {
         let items: Vec<WorkItem> = match woken {
             Woken::One(kind, key) => vec![WorkItem { kind, key }],
             Woken::All(kind, namespace) => {
-                let all = self.known.iter().filter(|item| item.kind == kind && item.key.namespace == namespace);
-                all.cloned().collect()
+                let first = WorkItem { kind, key: ObjectKey::new(namespace.clone(), "") };
+                let all = self.known.range(first..);
+                all.take_while(|item| item.kind == kind && item.key.namespace == namespace).cloned().collect()
             }
         };
         for item in items {
-            self.ask(item, at);
+            self.queue.add(item, at);
         }
-    }
-
-    /// Queues a look that has a cause.
-    fn ask(&mut self, item: WorkItem, at: Timestamp) {
-        if let Some(rests) = &mut self.rests {
-            rests.forget(&item);
-        }
-        self.queue.add(item, at);
     }
 
     /// When it has something to do next; absent while it is in the middle of something, or does not work.
@@ -328,11 +325,17 @@ impl Replica {
             self.relist();
         }
         while let Some(item) = self.queue.take_due(now) {
-            let revision = self.parts.server.revision_of(&item.key.namespace);
-            if let Some(again_at) = self.rests.as_mut().and_then(|rests| rests.prolong(&item, revision, now)) {
-                self.queue.add(item, again_at);
-                continue;
+            let server = &self.parts.server;
+            match self.rests.as_mut().and_then(|rests| rests.prolong(server, &item, now)) {
+                Some(Wake::At(again_at)) => {
+                    self.queue.add(item, again_at);
+                    continue;
+                }
+                Some(Wake::OnChange) => continue,
+                None => {}
             }
+            let revision = server.revision();
+            self.parts.gate.begin_reading(&self.user);
             let future = Box::pin(look(self.context.clone(), item.clone()));
             self.in_flight = Some(InFlight { item: item.clone(), revision, future });
             return Some(item);
@@ -366,18 +369,12 @@ impl Replica {
     /// Queues an object again as its look's end says.
     fn settle(&mut self, item: &WorkItem, revision: u64, result: &Result<Wake, ReconcileError>) {
         let now = self.parts.clock.now();
+        self.rest(item, revision, result);
         match result {
             Ok(wake) => {
                 self.backoff.succeeded(item);
-                let Wake::At(capped_at) = wake.capped(now) else { return };
-                let capped_at = capped_at.max(now);
-                // A notice that came during the look queued the next one already: that one has a cause.
-                let is_first = !self.queue.contains(item);
-                self.queue.add(item.clone(), capped_at);
-                if let (Some(rests), Wake::At(due), true) = (&mut self.rests, wake, is_first)
-                    && *due > capped_at
-                {
-                    rests.remember(item.clone(), Rest { revision, due: *due });
+                if let Wake::At(again_at) = wake.capped(now) {
+                    self.queue.add(item.clone(), again_at.max(now));
                 }
             }
             Err(error) if error.is_retryable() => {
@@ -386,6 +383,17 @@ impl Replica {
                 self.queue.add(item.clone(), phaseloop_core::schedule::later_by(now, delay));
             }
             Err(error) => tracing::warn!(object = %item.key, error = %error, "waits for a change of the object"),
+        }
+    }
+
+    /// An object whose look changed nothing rests until what it read changes.
+    fn rest(&mut self, item: &WorkItem, revision: u64, result: &Result<Wake, ReconcileError>) {
+        let Some(rests) = &mut self.rests else { return };
+        match (result, self.parts.gate.end_reading(&self.user)) {
+            (Ok(due), Some(reads)) => {
+                rests.remember(&self.parts.server, item.clone(), revision, Rest { reads, due: *due });
+            }
+            _ => rests.forget(item),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::interruption::{Interrupter, Interruption};
 use crate::{
     cluster::Clock,
     simulation::{
-        api_server::{Gate, RequestDescription, RequestInterceptor, StatusError, Verb, Verdict},
+        api_server::{Gate, ReadScope, RequestDescription, RequestInterceptor, StatusError, Verb, Verdict},
         chance::Chance,
     },
 };
@@ -67,6 +67,8 @@ struct GateState {
     chance: Chance,
     troubled: u64,
     interrupter: Interrupter,
+    /// What the look of each user has read; `None` once it did something else.
+    reads: BTreeMap<String, Option<Vec<ReadScope>>>,
 }
 
 impl RequestGate {
@@ -79,6 +81,7 @@ impl RequestGate {
             chance,
             troubled: 0,
             interrupter: Interrupter::default(),
+            reads: BTreeMap::new(),
         };
         Self { clock, state: Mutex::new(state) }
     }
@@ -93,6 +96,7 @@ impl RequestGate {
             chance: state.chance.clone(),
             troubled: state.troubled,
             interrupter: state.interrupter.clone(),
+            reads: BTreeMap::new(),
         });
         Self { clock, state: Mutex::new(state) }
     }
@@ -132,6 +136,16 @@ impl RequestGate {
         self.with(|state| state.troubled)
     }
 
+    /// From here on it is noted what this user reads.
+    pub fn begin_reading(&self, user: &str) {
+        self.with(|state| drop(state.reads.insert(user.to_owned(), Some(Vec::new()))));
+    }
+
+    /// What this user has read since; `None` where it did anything else, or read what no change of an object tells.
+    pub fn end_reading(&self, user: &str) -> Option<Vec<ReadScope>> {
+        self.with(|state| state.reads.remove(user).flatten())
+    }
+
     /// Whether something of this user waits here.
     pub fn holds(&self, user: &str) -> bool {
         self.with(|state| state.waiting.get(user).is_some_and(|waiting| !waiting.is_empty()))
@@ -163,6 +177,7 @@ impl RequestInterceptor for RequestGate {
                 return Verdict::Proceed;
             }
             state.interrupter.sent(request);
+            state.note_read(request);
             match state.trouble_of(request, now, false) {
                 Some(trouble) => verdict_of(trouble),
                 None => state.hold(&request.user),
@@ -195,6 +210,14 @@ impl GateState {
         let gate = Gate::new();
         self.waiting.entry(user.to_owned()).or_default().push_back(gate.clone());
         Verdict::Hold(gate)
+    }
+
+    fn note_read(&mut self, request: &RequestDescription) {
+        let Some(noted) = self.reads.get_mut(&request.user) else { return };
+        *noted = noted.take().zip(request.reads.clone()).map(|(mut reads, read)| {
+            reads.push(read);
+            reads
+        });
     }
 
     fn trouble_of(

@@ -73,6 +73,11 @@ impl CronExpression {
         self.hours.is_any()
     }
 
+    /// Whether it fires on every day: its fields say nothing of days.
+    pub(super) fn fires_daily(&self) -> bool {
+        self.months.is_any() && self.days_of_month.is_any() && self.days_of_week.is_any()
+    }
+
     /// Whether the expression fires on that date at all.
     pub(super) fn fires_on(&self, date: Date) -> bool {
         let number = |value: i8| u32::try_from(value).unwrap_or(u32::MAX);

@@ -103,18 +103,30 @@ impl Schedule {
         let within_a_day = times.iter().zip(times.iter().skip(1)).map(|(earlier, later)| *later - *earlier);
         let day = SignedDuration::from_hours(24);
         let overnight = times.first().zip(times.last()).map_or(day, |(first, last)| day - *last + *first);
-        let dates: Vec<Date> =
-            days_from(REFERENCE_DATE, PERIOD_DAYS).filter(|date| self.cron.fires_on(*date)).collect();
-        let between_days = dates
-            .iter()
-            .zip(dates.iter().skip(1))
-            .map(|(earlier, later)| earlier.duration_until(*later) - day + overnight);
+        let between_days =
+            self.days_between_firings().into_iter().map(|days| SignedDuration::from_hours(24 * (days - 1)) + overnight);
         let (shortest, longest) = within_a_day
             .chain(between_days)
             .fold((SignedDuration::MAX, SignedDuration::ZERO), |(shortest, longest), distance| {
                 (shortest.min(distance), longest.max(distance))
             });
         SchedulePeriod { shortest, longest }
+    }
+
+    /// How many days lie between one day with firings and the next, each distance that there is once.
+    fn days_between_firings(&self) -> BTreeSet<i64> {
+        if self.cron.fires_daily() {
+            return BTreeSet::from([1]);
+        }
+        let mut distances = BTreeSet::new();
+        let mut last = None;
+        for (number, date) in (0..).zip(days_from(REFERENCE_DATE, PERIOD_DAYS)) {
+            if self.cron.fires_on(date) {
+                distances.extend(last.map(|last: i64| number - last));
+                last = Some(number);
+            }
+        }
+        distances
     }
 }
 

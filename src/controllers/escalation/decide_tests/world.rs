@@ -1,10 +1,10 @@
 //! An Escalation with its namespace, looked at again and again: what plans ask for happens, as the driver would carry it
 //! out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::Time};
 use kube::{Resource, ResourceExt};
 use phaseloop_core::plan::{Plan, check_plan, label::ANNOTATION_SPEC_DIGEST};
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ use crate::{
         report::seal,
         tuning_canary::fixture::{at, changed, escalation, target, workload},
     },
+    workload::ClaimFacts,
 };
 
 /// When the Escalation is first looked at: a minute after the third bad night was judged.
@@ -32,7 +33,7 @@ pub(super) const START: &str = "2026-03-04T03:21:00Z";
 /// The namespace of one Escalation.
 #[derive(Clone)]
 pub(super) struct World {
-    pub(super) around: ObservedEscalation,
+    pub(super) around: Around,
     pub(super) now: Timestamp,
     /// Events: type, reason, note.
     pub(super) told: Vec<(String, String, String)>,
@@ -127,11 +128,47 @@ pub(super) fn aborted(status: &mut Value) {
     status["fitness"] = Value::Null;
 }
 
+/// What there is around an Escalation, to be changed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Around {
+    pub(super) object: Escalation,
+    /// Other Escalations.
+    pub(super) escalations: Vec<Escalation>,
+    pub(super) schedules: Vec<PhaseSchedule>,
+    pub(super) runs: Vec<PhaseRun>,
+    pub(super) canaries: Vec<TuningCanary>,
+    pub(super) promotions: Vec<Promotion>,
+    pub(super) target: Option<ObservedTarget>,
+    pub(super) claims: BTreeMap<String, ClaimFacts>,
+    pub(super) config_maps: BTreeMap<String, ConfigMap>,
+    pub(super) policy: ObservedPolicy,
+}
+
+impl Around {
+    /// As the Escalation reads it.
+    fn observed(&self) -> ObservedEscalation {
+        let Self { object, escalations, schedules, runs, canaries, promotions, .. } = self.clone();
+        let escalations = escalations.into_iter().chain([object.clone()]);
+        ObservedEscalation {
+            object,
+            escalations: escalations.map(Arc::new).collect(),
+            schedules: schedules.into_iter().map(Arc::new).collect(),
+            runs: runs.into_iter().map(Arc::new).collect(),
+            canaries: canaries.into_iter().map(Arc::new).collect(),
+            promotions: promotions.into_iter().map(Arc::new).collect(),
+            target: self.target.clone(),
+            claims: self.claims.clone(),
+            config_maps: self.config_maps.clone(),
+            policy: self.policy.clone(),
+        }
+    }
+}
+
 impl World {
     /// Three bad nights, every gate open, four values to try.
     pub(super) fn new() -> Self {
         let mut world = Self {
-            around: ObservedEscalation {
+            around: Around {
                 object: escalation(),
                 escalations: Vec::new(),
                 schedules: vec![schedule()],
@@ -170,8 +207,7 @@ impl World {
     }
 
     pub(super) fn valid(&self) -> ValidEscalation {
-        let mut observed = self.around.clone();
-        observed.escalations.push(observed.object.clone());
+        let observed = self.around.observed();
         Escalations::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })
     }
 

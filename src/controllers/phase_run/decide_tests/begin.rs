@@ -1,5 +1,7 @@
 //! How domains begin.
 
+use std::sync::Arc;
+
 use phaseloop_core::plan::{
     OwnKind, OwnObject,
     pod::{NewTestPod, TestPodPurpose},
@@ -121,7 +123,7 @@ fn only_domains_without_a_gpu_run_side_by_side() {
         "template": { "spec": { "containers": [{ "name": "suite", "image": "suite:1" }] } },
     });
     world.around.pod_templates.insert("suite".to_owned(), serde_json::from_value(template).unwrap());
-    world.around.runs = vec![busy_run()];
+    world.around.runs = vec![Arc::new(busy_run())];
     world.settle();
     assert_eq!(world.pods.len(), 2, "an earlier run on the target's GPU is no reason to wait");
 }
@@ -217,7 +219,7 @@ fn busy_run() -> crate::api::PhaseRun {
 #[test]
 fn a_run_waits_for_an_earlier_run_of_its_target_and_for_no_other() {
     let mut world = World::of_one_domain();
-    world.around.runs = vec![busy_run(), world.run.clone()];
+    world.around.runs = [busy_run(), world.run.clone()].map(Arc::new).into();
     let plan = world.settle();
     assert_eq!(plan.report.reason, "TargetBusy");
     let message = "PhaseRun other of the same target has not ended; given up at 2026-03-04T07:00:00Z";
@@ -226,7 +228,7 @@ fn a_run_waits_for_an_earlier_run_of_its_target_and_for_no_other() {
         let mut world = World::of_one_domain();
         let mut other = busy_run();
         change(&mut other);
-        world.around.runs = vec![other];
+        world.around.runs = vec![Arc::new(other)];
         world.look();
         !world.pods.is_empty()
     };
@@ -252,7 +254,7 @@ fn two_runs_of_one_target_never_wait_for_each_other() {
     let (mut first, mut second) = (World::of_one_domain(), World::of_one_domain());
     second.run = run_named("other");
     second.run.spec.domains.truncate(1);
-    let runs = vec![first.run.clone(), second.run.clone()];
+    let runs = vec![Arc::new(first.run.clone()), Arc::new(second.run.clone())];
     first.around.runs.clone_from(&runs);
     second.around.runs = runs;
     let begun = [&mut first, &mut second].map(|world| {

@@ -1,5 +1,7 @@
 //! How runs end: what they measured, judged against the history of their target.
 
+use std::sync::Arc;
+
 use phaseloop_core::{
     analysis::{
         figure::COMPARED_METRICS,
@@ -50,7 +52,7 @@ fn night_before(nights: i64, latency: f64) -> PhaseRun {
 
 fn with_history() -> World {
     let mut world = World::of_one_domain();
-    world.around.runs = (1..=7).map(|night| night_before(night, 100.0)).collect();
+    world.around.runs = (1..=7).map(|night| night_before(night, 100.0)).map(Arc::new).collect();
     world
 }
 
@@ -228,7 +230,7 @@ fn largest() -> PhaseRunStatus {
     let domain = world.run.spec.domains[0].clone();
     let names: Vec<String> = (0..16).map(|n| format!("{n:02}-{}", "d".repeat(60))).collect();
     world.run.spec.domains = names.iter().map(|name| Domain { name: name.clone(), ..domain.clone() }).collect();
-    for run in &mut world.around.runs {
+    for run in world.around.runs.iter_mut().map(Arc::make_mut) {
         let row = run.status.as_ref().unwrap().domains[0].clone();
         run.metadata.name = Some(format!("{}-{}", "r".repeat(50), run.metadata.name.as_ref().unwrap()));
         let rows = names.iter().map(|name| DomainStatus { name: name.clone(), ..row.clone() });

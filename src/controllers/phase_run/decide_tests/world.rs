@@ -1,5 +1,7 @@
 //! A run with its cluster, looked at again and again: what plans ask for happens, as the driver would carry it out.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::{apps::v1::Deployment, core::v1::Pod},
@@ -77,7 +79,7 @@ impl World {
     }
 
     pub(super) fn valid(&self) -> ValidPhaseRun {
-        let (object, pods) = (self.run.clone(), self.pods.clone());
+        let (object, pods) = (self.run.clone(), self.pods.iter().cloned().map(Arc::new).collect());
         let world = (!super::has_ended(&object)).then(|| self.around.clone());
         let observed = ObservedPhaseRun { object, pods, world };
         PhaseRuns::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })

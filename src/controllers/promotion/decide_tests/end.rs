@@ -1,5 +1,7 @@
 //! What ends a promotion before its value was in, or when nothing of it is left.
 
+use std::sync::Arc;
+
 use phaseloop_core::plan::Wake;
 use serde_json::{Value, json};
 
@@ -22,12 +24,13 @@ fn engine(world: &mut World, change: impl FnOnce(&mut Value)) {
 }
 
 fn another(world: &mut World, name: &str, created_at: &str, phase: &str) {
-    world.around.promotions.push(changed(&world.object, |other| {
+    let other = changed(&world.object, |other| {
         other["metadata"]["name"] = json!(name);
         other["metadata"]["uid"] = json!(format!("uid-{name}"));
         other["metadata"]["creationTimestamp"] = json!(created_at);
         other["status"] = json!({ "phase": phase });
-    }));
+    });
+    world.around.promotions.push(Arc::new(other));
 }
 
 const ROWS: [Row; 9] = [
@@ -143,12 +146,13 @@ fn of_several_promotions_one_goes_on_and_all_agree_which() {
     }
     let mut world = World::new();
     another(&mut world, "older", "2026-03-04T03:00:00Z", "AwaitingReview");
-    world.around.promotions[0] = changed(&world.around.promotions[0], |other| {
+    let elsewhere = changed(world.around.promotions[0].as_ref(), |other| {
         other["spec"]["targetRef"]["name"] = json!("qwen");
     });
+    world.around.promotions[0] = Arc::new(elsewhere);
     world.settle();
     assert_eq!(world.phase(), PromotionPhase::AwaitingReview, "another target's is in nobody's way");
-    world.around.promotions = vec![world.object.clone()];
+    world.around.promotions = vec![Arc::new(world.object.clone())];
     world.settle();
     assert_eq!(world.phase(), PromotionPhase::AwaitingReview, "nor is it in its own");
 }

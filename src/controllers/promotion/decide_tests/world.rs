@@ -1,6 +1,8 @@
 //! A promotion with its namespace, looked at again and again: what plans ask for happens, as the driver would carry it
 //! out, and an API server of few words applies patches as the real one does.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use json_patch::{Patch, PatchOperation};
 use kube::ResourceExt;
@@ -422,7 +424,7 @@ impl World {
             });
             change(run);
         });
-        self.around.runs.push(run);
+        self.around.runs.push(Arc::new(run));
         self.now = self.now.max(at(ended));
     }
 }

@@ -1,6 +1,6 @@
 //! A canary with its cluster, looked at again and again: what plans ask for happens, as the driver would carry it out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
@@ -68,9 +68,9 @@ impl World {
         let is_judged = self.canary.status.as_ref().is_some_and(|status| status.verdict.is_some());
         let observed = ObservedTuningCanary {
             object: self.canary.clone(),
-            pods: self.pods.clone(),
+            pods: self.pods.iter().cloned().map(Arc::new).collect(),
             escalation: self.escalation.clone(),
-            canaries: self.others.iter().chain([&self.canary]).cloned().collect(),
+            canaries: self.others.iter().chain([&self.canary]).cloned().map(Arc::new).collect(),
             world: (!is_judged).then(|| self.around.clone()),
         };
         TuningCanaries::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })

@@ -1,23 +1,25 @@
-//! What Kubernetes' own admission sets in a new pod: its priority and the tolerations of a node that is lost for a while.
+//! What Kubernetes' own admission sets in a new pod: its account, its priority and the tolerations of a node that is lost for a while.
 
 use serde_json::{Value, json};
 
 use super::super::{
-    object::{at, elements, integer, map_mut, set, set_default, text},
+    object::{at, elements, integer, map_mut, meta, set, set_default, text},
     status_error::{Named, StatusError},
     store::Store,
 };
 
 /// How long a pod stays on a node that is not ready, in seconds.
 const TOLERATION_SECONDS: i64 = 300;
+/// The account that every namespace has.
+const DEFAULT_ACCOUNT: &str = "default";
 /// Classes that every cluster has.
 const SYSTEM_CLASSES: [(&str, i64); 2] =
     [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
 
-/// Sets the priority and the tolerations of a new pod.
+/// Sets the account, the priority and the tolerations of a new pod.
 ///
 /// # Errors
-/// 403 where its priority class is not there, or where the pod says another priority than its class.
+/// 403 where its account or its priority class is not there, or where the pod says another priority than its class.
 pub(in super::super) fn complete_pod(store: &Store, pod: &mut Value) -> Result<(), StatusError> {
     let class = text(pod, &["spec", "priorityClassName"]).map(str::to_owned);
     let (priority, preemption) = match &class {
@@ -25,7 +27,7 @@ pub(in super::super) fn complete_pod(store: &Store, pod: &mut Value) -> Result<(
         Some(name) => class_of(store, name).ok_or_else(|| {
             let pods = Named { group: "", name: "pods" };
             let name = format!("no PriorityClass with name {name} was found");
-            StatusError::forbidden(pods, super::super::object::meta(pod, "name"), &name)
+            StatusError::forbidden(pods, meta(pod, "name"), &name)
         })?,
     };
     if integer(pod, &["spec", "priority"]).is_some_and(|given| given != priority) {
@@ -34,11 +36,27 @@ pub(in super::super) fn complete_pod(store: &Store, pod: &mut Value) -> Result<(
             integer(pod, &["spec", "priority"]).unwrap_or_default()
         );
         let pods = Named { group: "", name: "pods" };
-        return Err(StatusError::forbidden(pods, super::super::object::meta(pod, "name"), &why));
+        return Err(StatusError::forbidden(pods, meta(pod, "name"), &why));
     }
+    name_account(store, pod)?;
     set(pod, &["spec", "priority"], priority);
     set_default(pod, &["spec", "preemptionPolicy"], preemption);
     tolerate_lost_nodes(pod);
+    Ok(())
+}
+
+/// The account of a pod that names none is `default`, which every namespace has.
+fn name_account(store: &Store, pod: &mut Value) -> Result<(), StatusError> {
+    let (namespace, name) = (meta(pod, "namespace").to_owned(), meta(pod, "name").to_owned());
+    let account = text(pod, &["spec", "serviceAccountName"]).unwrap_or_default().to_owned();
+    if account.is_empty() {
+        set(pod, &["spec", "serviceAccountName"], DEFAULT_ACCOUNT);
+        set(pod, &["spec", "serviceAccount"], DEFAULT_ACCOUNT);
+    } else if account != DEFAULT_ACCOUNT && store.get("serviceaccounts", &namespace, &account).is_none() {
+        let why =
+            format!("error looking up service account {namespace}/{account}: serviceaccount {account:?} not found");
+        return Err(StatusError::forbidden(Named { group: "", name: "pods" }, &name, &why));
+    }
     Ok(())
 }
 

@@ -22,6 +22,12 @@ pub(in super::super) fn check_quota(store: &Store, namespace: &str, pod: &Value)
                 *used.entry(name).or_default() += amount;
             }
         }
+        // What a controller has counted holds as well.
+        let counted = at(&quota.value, &["status", "used"]).and_then(Value::as_object);
+        for (name, amount) in counted.into_iter().flatten() {
+            let own = used.entry(name.clone()).or_default();
+            *own = amount.as_str().and_then(billionths).unwrap_or_default().max(*own);
+        }
         let beyond: Vec<(&String, i128)> = hard
             .iter()
             .filter_map(|(name, limit)| {

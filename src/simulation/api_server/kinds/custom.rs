@@ -7,7 +7,7 @@ use super::super::{
     field_error::FieldError,
     object::integer,
 };
-use crate::structural::{FaultCause, FaultDetail, SchemaFault, validate};
+use crate::structural::{FaultCause, FaultDetail, SchemaFault, validate, validate_change};
 
 fn rules(definition: &ResourceDefinition) -> Option<&CustomRules> {
     match &definition.rules {
@@ -19,7 +19,8 @@ fn rules(definition: &ResourceDefinition) -> Option<&CustomRules> {
 /// What of a new object does not fit the schema.
 pub(super) fn create_errors(definition: &ResourceDefinition, object: &Value) -> Vec<FieldError> {
     let Some(rules) = rules(definition) else { return Vec::new() };
-    let mut errors: Vec<FieldError> = validate(object, &rules.schema).iter().flat_map(error).collect();
+    let mut errors: Vec<FieldError> =
+        validate(object, &rules.schema).iter().flat_map(|fault| error(fault, "")).collect();
     errors.extend(scale_errors(definition, object));
     errors
 }
@@ -32,14 +33,17 @@ pub(super) fn update_errors(
     old: &Value,
 ) -> Vec<FieldError> {
     let Some(rules) = rules(definition) else { return Vec::new() };
-    let faults = validate(new, &rules.schema);
+    let faults = validate_change(new, old, &rules.schema);
     if faults.is_empty() {
         return scale_errors(definition, new);
     }
     let before = validate(old, &rules.schema);
+    // A status is looked at by itself, and its parts are named from there in the words of a fault.
+    let root = if subresource == "status" { "status." } else { "" };
     let in_status = |fault: &&SchemaFault| fault.path == "status" || fault.path.starts_with("status.");
     let faults = faults.iter().filter(|fault| subresource != "status" || in_status(fault));
-    let mut errors: Vec<FieldError> = faults.filter(|fault| !before.contains(fault)).flat_map(error).collect();
+    let mut errors: Vec<FieldError> =
+        faults.filter(|fault| !before.contains(fault)).flat_map(|fault| error(fault, root)).collect();
     errors.extend(scale_errors(definition, new));
     errors
 }
@@ -57,14 +61,15 @@ fn scale_errors(definition: &ResourceDefinition, object: &Value) -> Vec<FieldErr
     errors
 }
 
-/// A fault as the API server words it.
-fn error(fault: &SchemaFault) -> Vec<FieldError> {
+/// A fault as the API server words it, its place told from a root.
+fn error(fault: &SchemaFault, root: &str) -> Vec<FieldError> {
     let path = fault.path.as_str();
+    let place = path.strip_prefix(root).unwrap_or(path);
     let invalid = |told: String| vec![FieldError::invalid(path, &fault.value, &told)];
     match (&fault.detail, fault.cause) {
         (FaultDetail::Type(wanted), _) => {
             let given = kind_of(&fault.value);
-            let told = format!("{path} in body must be of type {wanted}: {given:?}");
+            let told = format!("{place} in body must be of type {wanted}: {given:?}");
             vec![FieldError::type_invalid(path, &json!(given), &told)]
         }
         (FaultDetail::Names(names), _) => {
@@ -73,16 +78,16 @@ fn error(fault: &SchemaFault) -> Vec<FieldError> {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             vec![FieldError::not_supported(path, &fault.value, &names)]
         }
-        (FaultDetail::Pattern(pattern), _) => invalid(format!("{path} in body should match '{pattern}'")),
+        (FaultDetail::Pattern(pattern), _) => invalid(format!("{place} in body should match '{pattern}'")),
         (FaultDetail::Format(format), _) => {
-            let told = format!("{path} in body must be of type {format}: {}", fault.value);
+            let told = format!("{place} in body must be of type {format}: {}", fault.value);
             vec![FieldError::type_invalid(path, &fault.value, &told)]
         }
-        (FaultDetail::Bound { keyword, limit }, _) => bound_error(fault, keyword, limit),
+        (FaultDetail::Bound { keyword, limit }, _) => bound_error(fault, place, keyword, limit),
         (FaultDetail::Twice, _) => vec![FieldError::duplicate(path, &fault.value)],
         (FaultDetail::Excluded, _) => {
-            let told = format!("{path:?} must not validate the schema (not)");
-            vec![FieldError::invalid(path, &json!(""), &told)]
+            let told = format!("{place:?} must not validate the schema (not)");
+            vec![FieldError::invalid("", &json!(""), &told)]
         }
         (FaultDetail::Field, FaultCause::FieldValueRequired) => vec![FieldError::required(path, "")],
         // Unknown fields are pruned before.
@@ -90,7 +95,7 @@ fn error(fault: &SchemaFault) -> Vec<FieldError> {
     }
 }
 
-fn bound_error(fault: &SchemaFault, keyword: &str, limit: &Value) -> Vec<FieldError> {
+fn bound_error(fault: &SchemaFault, place: &str, keyword: &str, limit: &Value) -> Vec<FieldError> {
     let path = fault.path.as_str();
     let whole = limit.as_f64().unwrap_or_default().max(0.0);
     // Bounds of sizes are small whole numbers.
@@ -108,11 +113,11 @@ fn bound_error(fault: &SchemaFault, keyword: &str, limit: &Value) -> Vec<FieldEr
     let told = match keyword {
         "maxLength" => return vec![FieldError::too_long(path, size_max)],
         "maxItems" | "maxProperties" => return vec![FieldError::too_many(path, size, size_max)],
-        "minLength" => format!("{path} in body should be at least {limit} chars long"),
-        "minItems" => format!("{path} in body should have at least {limit} items"),
-        "minProperties" => format!("{path} in body should have at least {limit} properties"),
-        "maximum" => format!("{path} in body should be less than or equal to {limit}"),
-        _ => format!("{path} in body should be greater than or equal to {limit}"),
+        "minLength" => format!("{place} in body should be at least {limit} chars long"),
+        "minItems" => format!("{place} in body should have at least {limit} items"),
+        "minProperties" => format!("{place} in body should have at least {limit} properties"),
+        "maximum" => format!("{place} in body should be less than or equal to {limit}"),
+        _ => format!("{place} in body should be greater than or equal to {limit}"),
     };
     let value = match keyword {
         "minItems" | "minProperties" => json!(size),

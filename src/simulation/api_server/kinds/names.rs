@@ -154,7 +154,20 @@ pub(in super::super) fn metadata_errors(definition: &ResourceDefinition, object:
         let faults = qualified_faults(finalizer);
         errors.extend(faults.iter().map(|fault| FieldError::invalid("metadata.finalizers", &json!(finalizer), fault)));
     }
+    if definition.built_in().is_some() {
+        finalizer_errors(object, &mut errors);
+    }
     errors
+}
+
+/// A finalizer of a built-in kind is one of Kubernetes' own or has a prefix.
+fn finalizer_errors(object: &Value, errors: &mut Vec<FieldError>) {
+    for (index, finalizer) in texts(object, &["metadata", "finalizers"]).into_iter().enumerate() {
+        if !finalizer.contains('/') && !["kubernetes", "orphan", "foregroundDeletion"].contains(&finalizer) {
+            let problem = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.push(FieldError::invalid(&format!("metadata.finalizers[{index}]"), &json!(finalizer), problem));
+        }
+    }
 }
 
 /// Labels, annotations and owners.

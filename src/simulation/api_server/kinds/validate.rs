@@ -38,12 +38,16 @@ pub(in super::super) fn validate_update(
     let mut errors = Vec::new();
     let Some(kind) = definition.built_in() else { return custom::update_errors(definition, subresource, new, old) };
     if subresource == "status" {
+        if kind == BuiltIn::Deployment {
+            deployment_status_errors(new, &mut errors);
+        }
         return errors;
     }
     match kind {
         BuiltIn::Pod => errors.extend(pod::update_errors(new, old)),
         BuiltIn::Deployment | BuiltIn::ReplicaSet => {
             workload_errors(new, &mut errors);
+            strategy_errors(new, &mut errors);
             immutable(new, old, &["spec", "selector"], &mut errors);
         }
         BuiltIn::StatefulSet => {
@@ -95,6 +99,27 @@ fn immutable_data(kind: BuiltIn, new: &Value, old: &Value, errors: &mut Vec<Fiel
     }
 }
 
+/// Pods that are all replaced at once are not replaced one after the other.
+fn strategy_errors(object: &Value, errors: &mut Vec<FieldError>) {
+    let strategy = ["spec", "strategy", "type"];
+    let rolling = at(object, &["spec", "strategy", "rollingUpdate"]).is_some_and(|rolling| !rolling.is_null());
+    if rolling && text(object, &strategy) == Some("Recreate") {
+        let problem = "may not be specified when strategy `type` is 'Recreate'";
+        errors.push(FieldError::forbidden("spec.strategy.rollingUpdate", problem));
+    }
+}
+
+fn deployment_status_errors(object: &Value, errors: &mut Vec<FieldError>) {
+    let count = |name: &str| integer(object, &["status", name]).unwrap_or(0);
+    let available = count("availableReplicas");
+    for (of, name) in [("replicas", "status.replicas"), ("readyReplicas", "readyReplicas")] {
+        if available > count(of) {
+            let problem = format!("cannot be greater than {name}");
+            errors.push(FieldError::invalid("status.availableReplicas", &json!(available), &problem));
+        }
+    }
+}
+
 fn workload_errors(object: &Value, errors: &mut Vec<FieldError>) {
     let selector = at(object, &["spec", "selector"]).filter(|selector| !selector.is_null());
     if let Some(replicas) = integer(object, &["spec", "replicas"]).filter(|replicas| *replicas < 0) {
@@ -102,7 +127,14 @@ fn workload_errors(object: &Value, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::invalid("spec.replicas", &json!(replicas), problem));
     }
     match selector {
-        None => errors.push(FieldError::required("spec.selector", "")),
+        None => {
+            errors.push(FieldError::required("spec.selector", ""));
+            // No selector means no pod, and so not those of the template.
+            if let Some(labels) = at(object, &["spec", "template", "metadata", "labels"]) {
+                let problem = "`selector` does not match template `labels`";
+                errors.push(FieldError::invalid("spec.template.metadata.labels", labels, problem));
+            }
+        }
         Some(selector) if selector.as_object().is_some_and(serde_json::Map::is_empty) => {
             let problem = "empty selector is invalid for deployment";
             errors.push(FieldError::invalid("spec.selector", &json!({}), problem));

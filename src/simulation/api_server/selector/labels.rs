@@ -8,14 +8,14 @@ use super::super::{
 };
 
 /// What a label must be like.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LabelRequirement {
     pub(super) key: String,
     pub(super) condition: Condition,
 }
 
 /// What the value of a label must be like.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
     In(Vec<String>),
     NotIn(Vec<String>),

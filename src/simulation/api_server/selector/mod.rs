@@ -15,13 +15,13 @@ use super::{
 };
 
 /// A choice of objects.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Selector {
     labels: Vec<LabelRequirement>,
     fields: Vec<FieldRequirement>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct FieldRequirement {
     field: String,
     value: String,

@@ -8,6 +8,7 @@ use super::{
     super::{
         admission::{AdmissionOperation, AdmissionReview, check_namespace, check_quota, complete_pod},
         definition::{BuiltIn, ResourceDefinition},
+        field_error::FieldError,
         kinds::{metadata_errors, prepare_create, reset_fields, validate_create},
         object::{at, meta, remove, set, text},
         ownership::{Operation, OwnerKey, Owners, UpdateRequest, update},
@@ -159,6 +160,9 @@ pub(super) fn make(
     let mut errors = validate_create(definition, &object);
     if definition.built_in().is_some() || errors.is_empty() {
         errors.splice(0..0, metadata_errors(definition, &object));
+    }
+    if definition.built_in().is_none() {
+        errors.extend(FieldError::rules_unchecked(&errors));
     }
     let name = meta(&object, "name").to_owned();
     if errors.is_empty() {

@@ -113,7 +113,10 @@ pub(in super::super) fn list(state: &mut State, request: &ApiRequest) -> Result<
     let version = request.query.text("resourceVersion");
     let continuation = match request.query.given("continue") {
         None => None,
-        Some(token) => Some(Continuation::read(token).map_err(StatusError::bad_request)?),
+        Some(token) => {
+            let invalid = |problem| StatusError::bad_request(format!("invalid continue token: {problem}"));
+            Some(Continuation::read(token).map_err(invalid)?)
+        }
     };
     if continuation.is_some() && !version.is_empty() && version != "0" {
         return Err(StatusError::bad_request("specifying resource version is not allowed when using continue"));
@@ -190,21 +193,17 @@ fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersi
         Representation::Full => (definition.list_kind.clone(), definition.api_version()),
         Representation::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
     };
-    let mut written = BytesMut::new();
     let head = json!({ "kind": kind, "apiVersion": version, "metadata": metadata }).to_string();
-    written.put_slice(head.strip_suffix('}').unwrap_or(&head).as_bytes());
+    let head = head.strip_suffix('}').unwrap_or(&head).as_bytes();
     // Where a selector leaves nothing of a built-in kind, Go writes the list that was never made.
-    if objects.is_empty() && selected && definition.built_in().is_some() {
-        written.put_slice(b",\"items\":null}");
-        return written.freeze();
+    // A list of the cache is one that was made.
+    let made = request.query.given("resourceVersion").is_some();
+    if objects.is_empty() && selected && !made && definition.built_in().is_some() {
+        return [head, b",\"items\":null}"].concat().into();
     }
-    written.put_slice(b",\"items\":[");
-    for (index, object) in objects.iter().enumerate() {
-        if index > 0 {
-            written.put_u8(b',');
-        }
+    let item = |object: &Arc<ObjectVersion>| -> Bytes {
         let same_version = super::super::object::text(&object.value, &["apiVersion"]) == Some(version.as_str());
-        let item = match request.representation {
+        match request.representation {
             Representation::Full if definition.built_in().is_some() && same_version => object.item_json(),
             Representation::Full if definition.built_in().is_some() => {
                 let mut item = super::super::conversion::to_version(object.whole(), definition);
@@ -213,8 +212,18 @@ fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersi
                 item.to_string().into()
             }
             representation => object_bytes(object, definition, representation),
-        };
-        written.put_slice(&item);
+        }
+    };
+    let items: Vec<Bytes> = objects.iter().map(item).collect();
+    let size = items.iter().map(|item| item.len() + 1).sum::<usize>();
+    let mut written = BytesMut::with_capacity(head.len() + size + 16);
+    written.put_slice(head);
+    written.put_slice(b",\"items\":[");
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            written.put_u8(b',');
+        }
+        written.put_slice(item);
     }
     written.put_slice(b"]}");
     written.freeze()

@@ -98,6 +98,11 @@ fn changed(
     let object = if patch.to_string().contains("managedFields") { existing.whole() } else { existing.value.clone() };
     let patched = match kind {
         PatchKind::Json => patching::json(object, &patch)?,
+        PatchKind::Merge if !patch.is_object() => {
+            let given = if patch.is_array() { "array" } else { "value" };
+            let problem = format!("json: cannot unmarshal {given} into Go value of type map[string]interface {{}}");
+            return Err(StatusError::bad_request(format!("error decoding patch: {problem}")));
+        }
         PatchKind::Merge => {
             let mut object = object;
             patching::merge(&mut object, &patch);

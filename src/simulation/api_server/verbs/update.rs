@@ -153,13 +153,14 @@ fn errors_of(definition: &ResourceDefinition, subresource: &str, new: &Value, ol
     let mut errors = Vec::new();
     if new.get("metadata") != old.get("metadata") {
         errors.extend(metadata_errors(definition, new));
-        for error in metadata_update_errors(new, old) {
-            if !errors.contains(&error) {
-                errors.push(error);
-            }
-        }
+        // Kubernetes looks twice, before and in the strategy of the kind, and tells both.
+        let changed = metadata_update_errors(new, old);
+        errors.extend(changed.iter().cloned().chain(changed.iter().cloned()));
     }
     errors.extend(validate_update(definition, subresource, new, old));
+    if definition.built_in().is_none() {
+        errors.extend(FieldError::rules_unchecked(&errors));
+    }
     errors
 }
 

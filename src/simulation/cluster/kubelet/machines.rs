@@ -1,7 +1,7 @@
 //! All pods on all nodes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -22,7 +22,7 @@ use crate::simulation::{
     cluster::{
         node::NodeWatch,
         owned::{has_ended, key_of, uid_of},
-        view::ClusterView,
+        view::{ClusterView, Key},
         write::{ClusterWrite, POD},
     },
 };
@@ -35,11 +35,22 @@ struct Kept {
     reported: u64,
     /// Whether the API server knows the pod no more: its containers end, and nobody is told.
     orphaned: bool,
+    /// When it is looked at if nothing changes, as it stands in the list of all that are.
+    due: Option<Timestamp>,
+}
+
+/// The pods by their uids, and what finds those that need a look.
+#[derive(Debug, Clone, Default)]
+struct Pods {
+    kept: BTreeMap<String, Kept>,
+    /// Their uids by namespace and name: a pod may be gone for the API server, and another have taken its name.
+    uids: BTreeMap<Key, BTreeSet<String>>,
+    due: BTreeSet<(Timestamp, String)>,
 }
 
 /// What others ask a kubelet for while it works: the output of containers.
 #[derive(Debug, Clone, Default)]
-struct Shelf(Arc<Mutex<BTreeMap<String, Kept>>>);
+struct Shelf(Arc<Mutex<Pods>>);
 
 /// The kubelets of all nodes.
 #[derive(Debug)]
@@ -50,6 +61,8 @@ pub struct Kubelets {
     programs: Box<dyn ProgramSource>,
     log: ContainerLog,
     clock: Arc<crate::simulation::virtual_clock::VirtualClock>,
+    /// Whether every pod is looked at next: nodes were lost or found.
+    looks_at_all: bool,
 }
 
 impl Kubelets {
@@ -59,7 +72,7 @@ impl Kubelets {
         programs: Box<dyn ProgramSource>,
         clock: Arc<crate::simulation::virtual_clock::VirtualClock>,
     ) -> Self {
-        Self { pods: Shelf::default(), images, programs, log: ContainerLog::default(), clock }
+        Self { pods: Shelf::default(), images, programs, log: ContainerLog::default(), clock, looks_at_all: false }
     }
 
     /// Kubelets that go on from where these stand, by other programs and another clock.
@@ -76,6 +89,7 @@ impl Kubelets {
             programs,
             log: self.log.clone(),
             clock,
+            looks_at_all: self.looks_at_all,
         }
     }
 
@@ -91,66 +105,131 @@ impl Kubelets {
 
     /// When something happens on a node next.
     pub fn next_at(&self) -> Option<Timestamp> {
-        self.pods.with(|pods| pods.values().filter_map(|kept| kept.machine.next_at()).min())
+        self.pods.with(|pods| pods.due.first().map(|(at, _)| *at))
     }
 
     /// Evicts a pod: the node is short of something. Says whether it was there.
     pub fn evict(&self, namespace: &str, name: &str, message: &str, now: Timestamp) -> bool {
         self.pods.with(|pods| {
-            let own = pods
-                .values_mut()
-                .find(|kept| kept.machine.identity.namespace == namespace && kept.machine.identity.name == name);
-            let Some(kept) = own else { return false };
+            let uids = pods.uids.get(&(namespace.to_owned(), name.to_owned()));
+            let Some(uid) = uids.and_then(BTreeSet::first).cloned() else { return false };
+            let Some(kept) = pods.kept.get_mut(&uid) else { return false };
             kept.machine.begin_stop(StopCause::Evicted(message.to_owned()), SignedDuration::ZERO, now);
+            pods.look_at(&uid, Some(now));
             true
         })
     }
 
-    /// Takes pods up that are new on a node, ends those that are to go, lets happen what is due, and reports.
+    /// Lets every pod be looked at, whether it changed or not.
+    pub(in crate::simulation::cluster) const fn look_at_all(&mut self) {
+        self.looks_at_all = true;
+    }
+
+    /// Takes pods up that are new on a node, ends those that are to go, lets happen what is due, and reports. `changed` are
+    /// the pods that the API server told of since.
     pub(in crate::simulation::cluster) fn step(
         &mut self,
         view: &ClusterView,
+        changed: &BTreeSet<Key>,
         nodes: &NodeWatch,
         now: Timestamp,
     ) -> Vec<ClusterWrite> {
         let machines = self.pods.clone();
+        let looks_at_all = std::mem::take(&mut self.looks_at_all);
         machines.with(|pods| {
-            self.take_up(pods, view, nodes, now);
+            let uids = if looks_at_all {
+                view.pods.values().for_each(|pod| self.take_up(pods, pod, nodes, now));
+                pods.kept.keys().cloned().collect()
+            } else {
+                changed.iter().filter_map(|key| view.pods.get(key)).for_each(|pod| self.take_up(pods, pod, nodes, now));
+                pods.concerned(changed, now)
+            };
             let mut writes = Vec::new();
-            for kept in pods.values_mut() {
-                let reports = nodes.reports(&kept.machine.identity.node);
-                let stored =
-                    view.pods.get(&kept.key()).filter(|pod| uid_of(&pod.metadata) == kept.machine.identity.uid);
-                if reports {
-                    kept.follow(stored, now);
-                }
-                kept.machine.advance(now, &mut Ground { images: &mut self.images, log: &mut self.log });
-                if let Some(stored) = stored.filter(|_| reports) {
-                    kept.report(stored, now, &mut writes);
-                }
+            for uid in &uids {
+                self.look_at(pods, uid, view, nodes, now, &mut writes);
             }
-            pods.retain(|_, kept| !kept.is_done(view));
             writes
         })
     }
 
-    fn take_up(&self, pods: &mut BTreeMap<String, Kept>, view: &ClusterView, nodes: &NodeWatch, now: Timestamp) {
-        for pod in view.pods.values().filter(|pod| !has_ended(pod)) {
-            let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) else { continue };
-            let uid = uid_of(&pod.metadata);
-            if pods.contains_key(uid) || !nodes.reports(node) {
-                continue;
+    fn look_at(
+        &mut self,
+        pods: &mut Pods,
+        uid: &str,
+        view: &ClusterView,
+        nodes: &NodeWatch,
+        now: Timestamp,
+        writes: &mut Vec<ClusterWrite>,
+    ) {
+        let Some(kept) = pods.kept.get_mut(uid) else { return };
+        let reports = nodes.reports(&kept.machine.identity.node);
+        let stored = view.pods.get(&kept.key()).filter(|pod| uid_of(&pod.metadata) == kept.machine.identity.uid);
+        if reports {
+            kept.follow(stored, now);
+        }
+        kept.machine.advance(now, &mut Ground { images: &mut self.images, log: &mut self.log });
+        if let Some(stored) = stored.filter(|_| reports) {
+            kept.report(stored, now, writes);
+        }
+        if kept.is_done(view) {
+            pods.drop(uid);
+        } else {
+            let next_at = kept.machine.next_at();
+            pods.look_at(uid, next_at);
+        }
+    }
+
+    fn take_up(&self, pods: &mut Pods, pod: &Pod, nodes: &NodeWatch, now: Timestamp) {
+        let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) else { return };
+        let uid = uid_of(&pod.metadata);
+        if has_ended(pod) || pods.kept.contains_key(uid) || !nodes.reports(node) {
+            return;
+        }
+        let (namespace, name) = key_of(&pod.metadata);
+        let identity = RunningPod {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+            node: node.to_owned(),
+        };
+        let program = self.programs.program_of(pod, node, now);
+        let kept = Kept {
+            machine: PodMachine::new(identity, pod.clone(), program, now),
+            reported: 0,
+            orphaned: false,
+            due: None,
+        };
+        pods.uids.entry(kept.key()).or_default().insert(uid.to_owned());
+        pods.kept.insert(uid.to_owned(), kept);
+    }
+}
+
+impl Pods {
+    /// Uids of the pods of these names, and of those that are due.
+    fn concerned(&self, changed: &BTreeSet<Key>, now: Timestamp) -> BTreeSet<String> {
+        let changed = changed.iter().filter_map(|key| self.uids.get(key)).flatten();
+        let due = self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, uid)| uid);
+        changed.chain(due).cloned().collect()
+    }
+
+    /// Notes when a pod is looked at if nothing changes.
+    fn look_at(&mut self, uid: &str, due: Option<Timestamp>) {
+        let Some(kept) = self.kept.get_mut(uid) else { return };
+        if let Some(before) = std::mem::replace(&mut kept.due, due) {
+            self.due.remove(&(before, uid.to_owned()));
+        }
+        self.due.extend(due.map(|due| (due, uid.to_owned())));
+    }
+
+    fn drop(&mut self, uid: &str) {
+        self.look_at(uid, None);
+        let Some(gone) = self.kept.remove(uid) else { return };
+        let key = gone.key();
+        if let Some(uids) = self.uids.get_mut(&key) {
+            uids.remove(uid);
+            if uids.is_empty() {
+                self.uids.remove(&key);
             }
-            let (namespace, name) = key_of(&pod.metadata);
-            let identity = RunningPod {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-                uid: uid.to_owned(),
-                node: node.to_owned(),
-            };
-            let program = self.programs.program_of(pod, node, now);
-            let machine = PodMachine::new(identity, pod.clone(), program, now);
-            pods.insert(uid.to_owned(), Kept { machine, reported: 0, orphaned: false });
         }
     }
 }
@@ -197,7 +276,7 @@ impl Kept {
 }
 
 impl Shelf {
-    fn with<R>(&self, act: impl FnOnce(&mut BTreeMap<String, Kept>) -> R) -> R {
+    fn with<R>(&self, act: impl FnOnce(&mut Pods) -> R) -> R {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -216,7 +295,7 @@ impl LogSource for PodLogs {
         let container = if container.is_empty() { first } else { container };
         let now = self.clock.now();
         Ok(self.pods.with(|pods| {
-            pods.get(uid).map(|kept| kept.machine.program().output(container, previous, now)).unwrap_or_default()
+            pods.kept.get(uid).map(|kept| kept.machine.program().output(container, previous, now)).unwrap_or_default()
         }))
     }
 }
