@@ -21,8 +21,10 @@ readonly NODE_PATH RUN LOGS ID LINK CGROUP NETWORK MACHINE_ADDRESS CLUSTER_ADDRE
 
 # What containerd and the kubelet write to whatever they are told. In the cluster's namespace a folder of the run lies over
 # each; where the machine lacks one, it is made for the time of the run, and stays empty.
+# The controller manager's provisioner for tests fills claims there.
+readonly CLAIMS=/tmp
 readonly FIXED_FOLDERS=(/run/containerd /var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers
-  /run/mount /tmp/hostpath_pv)
+  /run/mount "$CLAIMS/hostpath_pv")
 # Everything together takes 20 s where nothing else runs. A machine that compiles besides may need many times that.
 readonly READY_SECONDS_MAX=400
 readonly GONE_SECONDS_MAX=60
@@ -77,7 +79,7 @@ build_images() {
   fi
 }
 
-# The one of the cluster's version, whatever version is asked for now.
+# The one of the cluster's version, whatever KUBERNETES_VERSION says.
 kubectl() { "$RUN/kubectl" --kubeconfig "$KUBECONFIG_FILE" "$@"; }
 
 # The process on the machine that holds the namespaces; nothing where none of ours is there.
@@ -98,6 +100,9 @@ first_process() {
 in_cluster() { nsenter --target "$(first_process)" --mount --pid --net --ipc -- "$@"; }
 
 is_up() { [[ -f "$RUN/ready" && -n "$(first_process)" ]]; }
+
+# Up, and no part of it has ended.
+is_whole() { is_up && [[ ! -s "$RUN/ended" ]]; }
 
 # usage: cluster_up GPUS KWOK_NODES
 cluster_up() {
@@ -139,7 +144,7 @@ make_folders() {
     done
     mkdir -p "$folder" "$RUN/fixed$folder"
   done
-  chmod 1777 "$RUN/fixed/tmp/hostpath_pv"
+  chmod 1777 "$RUN/fixed$CLAIMS/hostpath_pv"
   exec {machine}>&-
 }
 
@@ -184,9 +189,11 @@ start_node() {
   rm -rf "$LOGS"
   mkdir -p "$LOGS/pods"
   setsid "$ROOT/tests/cluster/node" hold "$RUN" </dev/null >"$LOGS/node.log" 2>&1 &
-  local until=$((SECONDS + READY_SECONDS_MAX))
+  local started=$! until=$((SECONDS + READY_SECONDS_MAX))
+  # Or this shell would tell of its end, which is asked for.
+  disown "$started"
   while [[ -z "$(first_process)" ]]; do
-    kill -0 $! 2>/dev/null && ((SECONDS < until)) || give_up "the cluster's namespaces can't be made"
+    kill -0 "$started" 2>/dev/null && ((SECONDS < until)) || give_up "the cluster's namespaces can't be made"
     sleep 0.1
   done
 }

@@ -39,8 +39,16 @@ free_lock() { exec {LOCK_FILE}>&-; }
 # Whether no test run is at work.
 nobody_uses_it() { flock --exclusive --nonblock "$CACHE/users.lock" true; }
 
-# A cluster that a killed test run brought up for itself.
-is_left_over() { [[ -f "$RUN/until-unused" ]] && nobody_uses_it; }
+# Whether a cluster is up that can be worked in: not one that a killed test run brought up for itself, nor one of which a
+# part has ended.
+is_usable() {
+  is_up || return 1
+  if nobody_uses_it; then
+    is_whole && [[ ! -f "$RUN/until-unused" ]]
+  else
+    is_whole || die "a part of the cluster has ended, and a test run uses it" "tests/run cluster status, then: tests/run cluster down --now"
+  fi
+}
 
 # Builds what is missing and brings the cluster up; takes everything down again if that fails.
 start_cluster() {
