@@ -53,6 +53,20 @@ build_all() {
   build_images
 }
 
+# kwok, and what it plays: the stages of nodes and pods that its own module has for a quick start.
+build_kwok() {
+  "$ROOT/tests/cluster/build-tools" kwok
+  [[ "$BIN/kwok" -nt "$BIN/kwok-stages.yaml" ]] || return 0
+  local module file
+  module="$(cd "$ROOT/tests/cluster/tools/kwok" && GOWORK=off go mod download sigs.k8s.io/kwok &&
+    GOWORK=off go list -m -f '{{.Dir}}' sigs.k8s.io/kwok)"
+  for file in "$module"/kustomize/stage/{node/fast/node,node/heartbeat-with-lease/node,pod/fast/pod}-*.yaml; do
+    printf -- '---\n'
+    cat "$file"
+  done >"$BIN/kwok-stages.yaml.new"
+  mv "$BIN/kwok-stages.yaml.new" "$BIN/kwok-stages.yaml"
+}
+
 # Two images of our own: what holds a pod, and a shell.
 build_images() {
   local content="$CACHE/image-content" images="$CACHE/images"
@@ -114,6 +128,7 @@ cluster_up() {
   make_folders
   make_cgroups
   write_credentials
+  [[ "$2" == 0 ]] || touch "$RUN/wants-kwok"
   start_node
   join_network
   await "the API server" answers_ready "$RUN" "$SERVER" "$(cat "$RUN/administrator.token")"
@@ -301,9 +316,6 @@ remove_folders() {
 # Nodes that exist as objects only; kwok plays their kubelet. usage: add_kwok_nodes GPUS NUMBER
 add_kwok_nodes() {
   local number name
-  setsid nsenter --target "$(first_process)" --mount --pid --net --ipc -- "$BIN/kwok" --kubeconfig "$KUBECONFIG_FILE" \
-    --manage-all-nodes=false --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake \
-    </dev/null >"$LOGS/kwok.log" 2>&1 {LOCK_FILE}>&- &
   for ((number = 1; number <= $2; number++)); do
     name="kwok-$number"
     printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"%s","labels":{"type":"kwok","kubernetes.io/hostname":"%s",%s},' \
@@ -312,5 +324,10 @@ add_kwok_nodes() {
     printf '"effect":"NoSchedule"}]},"status":{"allocatable":{"cpu":"32","memory":"256Gi","pods":"110","nvidia.com/gpu":"%s"},' "$1"
     printf '"capacity":{"cpu":"32","memory":"256Gi","pods":"110","nvidia.com/gpu":"%s"}}}\n' "$1"
   done | kubectl create -f - >/dev/null
-  await "$2 nodes of kwok" kubectl wait --for=condition=Ready node --selector type=kwok --timeout 1s
+  await "$2 nodes of kwok" kwok_nodes_are_ready "$2"
+}
+
+kwok_nodes_are_ready() {
+  local each='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}'
+  [[ "$(kubectl get nodes --selector type=kwok -o "jsonpath=$each" | grep -cx True)" == "$1" ]]
 }

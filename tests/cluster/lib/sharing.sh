@@ -57,7 +57,7 @@ start_cluster() {
   trap 'exit 143' TERM
   trap 'trap "" HUP INT TERM; clear_what_is_left' EXIT
   build_all
-  [[ "${FLAGS[1]}" == 0 ]] || "$ROOT/tests/cluster/build-tools" kwok
+  [[ "${FLAGS[1]}" == 0 ]] || build_kwok
   cluster_up "${FLAGS[@]}"
   trap - EXIT HUP INT TERM
 }
