@@ -38,9 +38,10 @@ what_is_lacking() {
   [[ "$(uname -s)" == Linux ]] || echo "this is not Linux"
   command -v go >/dev/null || echo "go was not found: the programs of Kubernetes are built from their Go modules"
   local tool
-  for tool in curl ip unshare nsenter flock tar sha256sum; do
+  for tool in curl ip unshare nsenter flock tar sha256sum ps pgrep; do
     command -v "$tool" >/dev/null || echo "$tool was not found"
   done
+  unshare --help 2>/dev/null | grep -q -e --kill-child || echo "unshare knows no --kill-child: util-linux is older than 2.32"
   command -v apt-get >/dev/null || [[ -f "$PACKAGES_FOLDER/unpacked" ]] ||
     echo "apt-get was not found: containerd comes from the packages of Debian or Ubuntu"
   grep -q cgroup /proc/self/mounts || echo "no cgroup hierarchy is mounted"
@@ -215,6 +216,8 @@ start_node() {
 
 # One link between the machine and the cluster, and nothing else: no route, no rule, no forwarding on the machine.
 join_network() {
+  [[ -z "$(ip -4 -oneline address show to "$NETWORK/30")" ]] ||
+    die "addresses of $NETWORK/30 are in use on this machine" "use a checkout in another folder: they follow from its path"
   ip link add "$LINK" type veth peer name uplink netns "$(first_process)"
   ip address add "$MACHINE_ADDRESS/30" dev "$LINK"
   ip link set "$LINK" up
