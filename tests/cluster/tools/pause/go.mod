@@ -1,0 +1,3 @@
+module phaseloop.dev/tests/cluster/tools/pause
+
+go 1.24.0
