@@ -112,8 +112,12 @@ impl Operator {
         };
         let mut scopes: Vec<OpenScope> = parts.scopes.iter().map(|scope| open_scope(scope, &of_scopes)).collect();
         let mut helpers = JoinSet::new();
-        helpers
-            .spawn(until(beginnings.signal().came(), await_server(parts.client.clone(), parts.server.clone(), gate)));
+        let (client, address) = (parts.client.clone(), parts.server.clone());
+        helpers.spawn(until(beginnings.signal().came(), async move {
+            await_server(client, address, gate).await;
+            // It has nothing more to do, and must not seem to have failed.
+            std::future::pending().await
+        }));
         let bells = scopes.iter().map(|scope| scope.bells.clone()).collect();
         helpers.spawn(until(beginnings.signal().came(), look_at_all_when_leading(held.changes(), bells)));
         let stores = scopes.iter_mut().flat_map(|scope| scope.facts.drain(..)).collect();
@@ -142,8 +146,9 @@ impl Operator {
 
     /// Waits until a part of it ends by itself, which none does as long as it works. Says which.
     pub async fn failed(&mut self) -> String {
-        let Self { scopes, keeper, server, .. } = self;
-        let mut parts: Vec<_> = vec![("the lease", keeper), ("the server of probes", server)];
+        let Self { scopes, keeper, server, helpers, .. } = self;
+        let mut parts: Vec<_> =
+            vec![("the lease", keeper), ("the server of probes", server), ("what wakes a new leader", helpers)];
         for scope in scopes {
             parts.push(("a watch", &mut scope.watches));
             parts.push(("a queue", &mut scope.queues));

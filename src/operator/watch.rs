@@ -91,7 +91,8 @@ async fn listen<W: Watchable>(
     mut keep: impl FnMut(&Event<W>),
 ) {
     let kind = W::kind(&()).into_owned();
-    let mut events = std::pin::pin!(watcher(api, settings));
+    let begin = || Box::pin(watcher(api.clone(), settings.clone()));
+    let mut events = begin();
     let mut trouble = Trouble::default();
     let mut lists: u64 = 0;
     while let Some(heard) = events.next().await {
@@ -115,6 +116,8 @@ async fn listen<W: Watchable>(
                 let failure = failure_of::<W>(&error, &parts.scope);
                 if failure.lasts {
                     parts.gate.close(&failure.told);
+                    // A watch that goes on from where it was tells of nothing: only a list opens the gate again.
+                    events = begin();
                 } else {
                     parts.gate.explain(&failure.told);
                 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -232,20 +232,34 @@ async fn several_namespaces_and_all_of_them_are_watched_by_one_replica() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_ends_is_begun_again_and_counted() {
+async fn a_watch_that_missed_something_lists_anew_and_is_counted() {
+    let cluster = Cluster::new();
+    let parts = cluster.parts("a", SignedDuration::ZERO);
+    let operator = Operator::start(&parts, None);
+    until_ready(&operator).await;
+    until("it leads", || operator.held().is_leader()).await;
+    let page = parts.metrics.page(operator.vitals());
+    assert!(!page.text().unwrap().contains("phaseloop_watch_restarts_total{"), "the first list is no restart");
+    // What happens while no watch is open, and is forgotten before the next one, has no event.
+    cluster.server.hold_watches("a");
+    cluster.create_run("first", "llama");
+    cluster.server.compact(cluster.server.revision());
+    cluster.server.end_watches(None);
+    cluster.server.release_watches("a");
+    until("the run's pod is made", || cluster.pods_made().len() == 1).await;
+    assert!(page.text().unwrap().contains("phaseloop_watch_restarts_total{kind=\"PhaseRun\"} 1\n"), "{page:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_definition_that_goes_while_it_works_closes_its_gate_until_it_is_back() {
     let cluster = Cluster::new();
     let operator = cluster.start("a");
     until_ready(&operator).await;
-    until("it leads", || operator.held().is_leader()).await;
-    let requests = Arc::new(Mutex::new(0));
-    let counted = requests.clone();
-    cluster.intercept(move |request| {
-        *counted.lock().unwrap() += usize::from(request.resource == "phaseruns");
-        Verdict::Proceed
-    });
-    cluster.server.compact(cluster.server.revision());
-    cluster.server.end_watches(None);
-    cluster.create_run("first", "llama");
-    until("the run's pod is made", || cluster.pods_made().len() == 1).await;
-    assert!(*requests.lock().unwrap() > 0);
+    let definitions = ("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+    cluster.server.actor("jane").delete(definitions, "", RUNS, None).unwrap();
+    until("it says so", || ready(&operator).is_err_and(|text| text.contains(&format!("{RUNS} is missing")))).await;
+    assert!(operator.vitals().alive().is_ok());
+    let all = Settings::default().definitions;
+    cluster.create(all.iter().find(|definition| name_of(definition) == RUNS).unwrap());
+    until_ready(&operator).await;
 }
