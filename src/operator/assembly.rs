@@ -116,7 +116,7 @@ impl Operator {
         helpers.spawn(until(beginnings.signal().came(), async move {
             await_server(client, address, gate).await;
             // It has nothing more to do, and must not seem to have failed.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }));
         let bells = scopes.iter().map(|scope| scope.bells.clone()).collect();
         helpers.spawn(until(beginnings.signal().came(), look_at_all_when_leading(held.changes(), bells)));
