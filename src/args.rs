@@ -1,5 +1,7 @@
 //! The command line: the only place that reads it. Everything behind it gets a validated value.
 
+mod operator;
+
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -7,6 +9,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::simulation::crash::Point;
 
 use crate::exit::Exit;
+
+use operator::OPERATOR_HELP;
+pub use operator::{ConfigurationError, OperatorArguments};
 
 /// Keeps vLLM inference healthy: finds a regression, counts it until it is a pattern, tunes in isolation, promotes, validates.
 #[derive(Debug, Parser)]
@@ -29,6 +34,9 @@ pub enum Command {
     /// Watch the whole loop close on a simulated cluster: the real operator, an in-memory Kubernetes, a modelled engine
     #[command(after_long_help = SIMULATE_HELP)]
     Simulate(SimulateArguments),
+    /// Run the loop in a cluster: watch, decide, act; one of several replicas leads
+    #[command(after_long_help = OPERATOR_HELP)]
+    Operator(Box<OperatorArguments>),
     /// Take recorded nights through the whole decision and tell what the loop would have done, and why
     #[command(after_long_help = REPLAY_HELP)]
     Replay(ReplayArguments),

@@ -14,6 +14,7 @@ pub mod recording;
 pub mod replay;
 pub mod simulation;
 pub mod structural;
+pub mod telemetry;
 pub mod validate;
 pub mod workload;
 pub mod yaml;

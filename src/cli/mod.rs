@@ -7,6 +7,7 @@
 mod analyze;
 mod crashes;
 mod crds;
+mod operator;
 mod output;
 mod policy_file;
 mod replay;
@@ -24,6 +25,7 @@ use crate::{args::Command, exit::Exit};
 pub fn run(command: &Command) -> ExitCode {
     let outcome = match command {
         Command::Simulate(arguments) => simulate::run(arguments),
+        Command::Operator(arguments) => operator::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Analyze(arguments) => analyze::run(arguments),
         Command::Crds(arguments) => crds::run(arguments),

@@ -1,6 +1,9 @@
-//! The clock: the one place at which the operator learns what time it is.
+//! The clocks: the one place at which the operator learns what time it is, and how much of it has passed.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// Tells the time. In a cluster the machine's clock, in a simulation a virtual one.
 pub trait Clock: Send + Sync {
@@ -16,5 +19,30 @@ impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this is the clock module: everything else is handed the time")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+}
+
+/// Tells how much time has passed, by a clock that nobody sets: what a promise of so many seconds is measured with.
+pub trait MonotonicClock: Send + Sync {
+    /// Time since an origin of the clock's own.
+    fn elapsed(&self) -> Duration;
+}
+
+/// The machine's monotonic clock, from when this value was made. It goes on while the process is stopped.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessClock {
+    origin: Instant,
+}
+
+impl ProcessClock {
+    /// A clock whose origin is now.
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl MonotonicClock for ProcessClock {
+    fn elapsed(&self) -> Duration {
+        self.origin.elapsed()
     }
 }

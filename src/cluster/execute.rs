@@ -39,7 +39,10 @@ pub struct Outcome {
 /// Where audit records go besides the status of their object.
 pub trait AuditExport: Send + Sync {
     /// Takes records; what it has already is not written twice.
-    fn export(&self, records: &[AuditRecord]);
+    ///
+    /// # Errors
+    /// Where a record is not written: what rests on the export, the end of its object, must wait.
+    fn export(&self, records: &[AuditRecord]) -> std::io::Result<()>;
 }
 
 /// Carries one effect out, in the namespace of the plan's object.
@@ -80,8 +83,9 @@ pub async fn execute(
         }
         Effect::DeleteOwn(object) => delete_own(cluster, namespace, object).await,
         Effect::ExportAudit(records) => {
-            export.export(records);
-            Ok(Outcome::default())
+            let what = |error: std::io::Error| format!("{} audit records: {error}", records.len());
+            let failed = |error| ClusterError::without_source("export", what(error), ClusterErrorKind::Other);
+            export.export(records).map(|()| Outcome::default()).map_err(failed)
         }
         Effect::RecordEvent(event) => {
             if let Err(error) = create::<Event>(cluster, namespace, event).await {

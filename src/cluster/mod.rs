@@ -1,7 +1,8 @@
 //! The cluster as the operator sees it: the only holder of a `kube::Client`.
 //!
 //! **What lives here**: reading with a deadline per call, the closed list of effects with their one interpreter, status
-//! writes that test the resourceVersion they were decided on, the clock, and what a failed call means.
+//! writes that test the resourceVersion they were decided on, the lease of the leader, the clocks, and what a failed call
+//! means.
 //!
 //! **What must not**: decisions, and retries: a failed call ends the reconcile, and the driver's caller asks again.
 
@@ -10,11 +11,12 @@ pub mod connection;
 pub mod effect;
 pub mod error;
 pub mod execute;
+pub mod lease;
 mod parsed;
 pub mod read;
 pub mod status;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, MonotonicClock, ProcessClock, SystemClock};
 pub use connection::{CallTimeouts, Cluster};
 pub use effect::Effect;
 pub use error::{ClusterError, ClusterErrorKind};

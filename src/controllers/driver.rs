@@ -7,7 +7,7 @@ use phaseloop_core::{
     schedule::later_by,
 };
 
-use super::{Context, Kind, ObjectKey, Report, kind::audited, report::seal};
+use super::{Context, Kind, KindStatus, ObjectKey, Report, kind::audited, report::seal};
 use crate::cluster::{ClusterError, ClusterErrorKind, Effect, execute, write_status};
 
 /// Why a reconcile did not come to its end.
@@ -46,6 +46,14 @@ impl ReconcileError {
         match self {
             Self::Observe(_, source) | Self::Report(_, source) | Self::Execute { source, .. } => source.is_retryable(),
             Self::Unsound { .. } => false,
+        }
+    }
+
+    /// What kind of failure, for metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Observe(_, source) | Self::Report(_, source) | Self::Execute { source, .. } => source.kind.name(),
+            Self::Unsound { .. } => "Unsound",
         }
     }
 
@@ -96,23 +104,46 @@ impl<K: Kind> Step<'_, K> {
         if let Some(violation) = check_plan(&plan).into_iter().next() {
             return Err(ReconcileError::Unsound { key: self.key.clone(), violation });
         }
-        if !self.context.leadership.is_leader() {
+        if !self.leads() {
             return self.release_only(plan).await;
+        }
+        if let Some(cycle) = &plan.report.cycle {
+            tracing::Span::current().record("cycle", cycle);
         }
         if let Some(remember) = &plan.remember {
             self.report(remember).await?;
         }
         for intent in &plan.intents {
+            // A plan of several requests takes seconds where the API server is slow: whoever leads no more meanwhile begins
+            // nothing more, and leaves the rest to who leads now.
+            if intent.needs_leader() && !self.leads() {
+                return Ok(self.follow(plan.wake));
+            }
             for effect in K::build(&self.valid, intent, self.now) {
                 if let Err(error) = self.execute(&effect).await {
                     return self.refused(&effect, error).await;
                 }
             }
         }
+        if !self.leads() {
+            return Ok(self.follow(plan.wake));
+        }
         if !self.is_gone(&plan) {
             self.report(&plan.report).await?;
         }
         Ok(plan.wake)
+    }
+
+    fn leads(&self) -> bool {
+        self.context.leadership.is_leader()
+    }
+
+    /// When a replica that does not lead looks again.
+    fn follow(&self, wake: Wake) -> Wake {
+        match wake {
+            Wake::At(at) => Wake::At(at.max(later_by(self.now, FOLLOWER_WAIT))),
+            Wake::OnChange => Wake::OnChange,
+        }
     }
 
     /// What a replica does that does not lead.
@@ -123,10 +154,7 @@ impl<K: Kind> Step<'_, K> {
                 done.map_err(|source| ReconcileError::Execute { key: self.key.clone(), effect: name, source })?;
             }
         }
-        Ok(match plan.wake {
-            Wake::At(at) => Wake::At(at.max(later_by(self.now, FOLLOWER_WAIT))),
-            Wake::OnChange => Wake::OnChange,
-        })
+        Ok(self.follow(plan.wake))
     }
 
     /// An effect was refused. What users must see of it is reported; anything else is tried again.
@@ -150,6 +178,7 @@ impl<K: Kind> Step<'_, K> {
     async fn execute(&mut self, effect: &Effect) -> Result<(), ClusterError> {
         let Context { cluster, export, .. } = self.context;
         let outcome = execute(cluster, export.as_ref(), &self.key.namespace, effect).await?;
+        tracing::info!(effect = effect.name(), "carried out");
         // A write of ours to the plan's own object moves its version on; the report tests the one that it left.
         if let Some((uid, resource_version)) = outcome.written
             && self.object.uid().as_ref() == Some(&uid)
@@ -179,9 +208,14 @@ impl<K: Kind> Step<'_, K> {
         if before == Some(&sealed) {
             return Ok(());
         }
+        let (from, to) = (before.and_then(KindStatus::state), sealed.state());
         K::set_status(&mut self.object, sealed);
         let written = write_status::<K::Object>(&self.context.cluster, &self.key.namespace, &self.object).await;
         self.object = written.map_err(|error| ReconcileError::Report(self.key.clone(), error))?;
+        if from != to {
+            let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
+            tracing::info!(from, to, reason = report.reason, "{}", report.message);
+        }
         Ok(())
     }
 }

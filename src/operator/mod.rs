@@ -1,9 +1,26 @@
-//! The operator as it runs in a cluster: kube-runtime's controllers as callers of the one driver.
+//! The operator as it runs in a cluster: watches and queues as callers of the one driver, and everything around them that
+//! a simulation does without.
 //!
-//! **What lives here**: the controllers' wiring, and nothing that a simulation could not do without.
+//! **What lives here**: the configuration, the way to the API server, watches, queues, what is waited for at the start,
+//! the assembly of a replica and its ordered end, the audit log.
 //!
-//! **What must not**: decisions, requests of its own, and any other way to the driver than [`crate::controllers`].
+//! **What must not**: decisions, and any other way to the driver than [`crate::controllers`].
 
+pub mod assembly;
+pub mod audit;
+pub mod bell;
+pub mod configuration;
+pub mod connection;
 pub mod controller;
+mod program;
+pub mod pulse;
+pub mod readiness;
+pub mod scope;
+pub mod stop;
+pub mod vitals;
+pub mod watch;
+pub mod watched;
 
-pub use controller::{Turn, run_controller};
+pub use assembly::{Operator, OperatorParts};
+pub use configuration::{OperatorConfiguration, Scope};
+pub use program::run;
