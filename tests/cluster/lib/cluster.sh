@@ -45,7 +45,11 @@ what_is_lacking() {
   command -v apt-get >/dev/null || [[ -f "$PACKAGES_FOLDER/unpacked" ]] ||
     echo "apt-get was not found: containerd comes from the packages of Debian or Ubuntu"
   grep -q cgroup /proc/self/mounts || echo "no cgroup hierarchy is mounted"
+  may_make_namespaces || echo "namespaces can't be made here: a container without the rights for it, or a kernel without them"
 }
+
+# Tried, and not concluded from who this is: root in a container often may not.
+may_make_namespaces() { unshare --mount --pid --net --ipc --fork --mount-proc true 2>/dev/null; }
 
 # Everything that a cluster is made of.
 build_all() {
