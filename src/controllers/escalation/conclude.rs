@@ -6,7 +6,11 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use phaseloop_core::{
     cycle::TuningReason,
-    plan::{OwnKind, OwnObject, OwnedField, name::promotion_name, record::{NewPromotion, Selection}},
+    plan::{
+        OwnKind, OwnObject, OwnedField,
+        name::promotion_name,
+        record::{NewPromotion, Selection},
+    },
     promotion::{ApprovalMode, Delivery as CoreDelivery, PromotionTerms},
     schedule::later_by,
     tuning::{

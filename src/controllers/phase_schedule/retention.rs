@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use phaseloop_core::policy::bound::BASELINE_REACH_MAX;
+use phaseloop_core::policy::bound::{BASELINE_REACH_MAX, BASELINE_WINDOW_SLACK};
 
 use super::{ValidPhaseSchedule, validate::created_at};
 use crate::{api::PhaseRun, controllers::phase_run::facts::has_ended};
@@ -33,7 +33,8 @@ pub(super) fn prunable(valid: &ValidPhaseSchedule, now: Timestamp) -> Vec<&Phase
 fn is_in_window(run: &PhaseRun, valid: &ValidPhaseSchedule, now: Timestamp) -> bool {
     let (started, ended) = span(run);
     let within = |instant: Timestamp, window: SignedDuration| now.duration_since(instant) <= window;
-    within(started, valid.object.spec.run.analysis.baseline_window.into())
+    let baseline_window: SignedDuration = valid.object.spec.run.analysis.baseline_window.into();
+    within(started, baseline_window.saturating_add(BASELINE_WINDOW_SLACK))
         || valid.counting_windows.iter().any(|window| within(ended, *window))
         || valid.promotions_open_since.iter().any(|since| *since <= ended)
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use phaseloop_core::{
-    plan::{FieldAddress, FieldValue, OwnedField, record::{NewPromotion, Selection as CoreSelection}},
+    plan::{
+        FieldAddress, FieldValue, OwnedField,
+        record::{NewPromotion, Selection as CoreSelection},
+    },
     promotion::{ApprovalMode, Delivery, PromotionTerms},
     value::{ParameterSet, TargetReference, Uid},
 };

@@ -9,8 +9,7 @@ use crate::{
         pod::{ABORT_GRACE, NewTestPod, TestPodDeletion, TestPodEnd, TestPodPurpose},
         record::{
             AuditExport, BudgetShare, CanaryFold, CanaryRole, NewCanary, NewPhaseRun, NewPromotion, Notice,
-            Selection,
-            NoticeSeverity,
+            NoticeSeverity, Selection,
         },
         target::{
             PullRequestClosing, PullRequestOpening, Remembered, ReplicaBorrow, ReplicaReturn, TargetFence,

@@ -30,6 +30,10 @@ pub const PHASE_ENGINE_RESTARTS_MAX: i64 = 3;
 
 /// The rolling baseline: 7 days.
 pub const BASELINE_WINDOW_DEFAULT: SignedDuration = SignedDuration::from_hours(168);
+/// By how much a run may lie beyond the window and still count as in it. Nights of one schedule lie a whole number of days
+/// apart, to the second, and an hour less or more where clocks were changed: without this, some seconds of delay of one
+/// night would decide whether the same night a week before is in its baseline.
+pub const BASELINE_WINDOW_SLACK: SignedDuration = SignedDuration::from_hours(2);
 /// How far back the newest admitted runs may serve when the window holds too few: four windows.
 pub const BASELINE_REACH_MAX: SignedDuration = SignedDuration::from_hours(28 * 24);
 /// Runs a baseline needs: below three, one outlier can't be told from the rest.

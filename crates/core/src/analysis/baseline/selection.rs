@@ -12,6 +12,7 @@ use crate::{
         measurement::{DomainMeasurement, RunMeasurement},
         settings::AnalysisSettings,
     },
+    policy::bound::BASELINE_WINDOW_SLACK,
     prelude::*,
 };
 
@@ -49,7 +50,8 @@ pub fn select_baseline<'a>(
     settings: &AnalysisSettings,
 ) -> Baseline<'a> {
     let age = |earlier: &JudgedRun| run.started_at.duration_since(earlier.measurement.started_at);
-    let in_window = |earlier: &JudgedRun| age(earlier) <= settings.baseline_window;
+    let window = settings.baseline_window.saturating_add(BASELINE_WINDOW_SLACK);
+    let in_window = |earlier: &JudgedRun| age(earlier) <= window;
     let mut left_out = Vec::new();
     let mut admitted = Vec::new();
     for earlier in earlier_runs(run, key, history) {
@@ -146,9 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn the_window_reaches_seven_days_back_and_no_second_further() {
+    fn the_window_reaches_seven_days_back_whatever_delayed_a_night_or_moved_its_clock() {
         let mut history = at_hours(&[-24, -48, -72, -168]);
-        assert_eq!(names(&chosen(&history, &settings())), ["h-24", "h-48", "h-72", "h-168"]);
+        for late in [SignedDuration::ZERO, SignedDuration::from_mins(61), SignedDuration::from_mins(59)] {
+            history[3].measurement.started_at -= late;
+            assert_eq!(names(&chosen(&history, &settings())), ["h-24", "h-48", "h-72", "h-168"]);
+        }
         history[3].measurement.started_at -= SignedDuration::from_secs(1);
         let baseline = chosen(&history, &settings());
         assert_eq!(names(&baseline), ["h-24", "h-48", "h-72"]);
@@ -195,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_was_not_admitted_is_listed_while_it_lies_in_the_window() {
-        let mut history = at_hours(&[-24, -168, -169]);
+        let mut history = at_hours(&[-24, -170, -171]);
         for run in &mut history {
             run.admission = Admission::NotAdmitted(AnalysisReason::ClientEngineDisagree);
         }
@@ -203,7 +208,7 @@ mod tests {
         assert!(names(&baseline).is_empty());
         let left_out: Vec<(&str, LeftOutReason)> =
             baseline.choice.left_out.iter().map(|left_out| (left_out.run.name.as_str(), left_out.reason)).collect();
-        assert_eq!(left_out, [("h-24", LeftOutReason::NotAdmitted), ("h-168", LeftOutReason::NotAdmitted)]);
+        assert_eq!(left_out, [("h-24", LeftOutReason::NotAdmitted), ("h-170", LeftOutReason::NotAdmitted)]);
         assert_eq!(baseline.fallen_out().count(), 0);
     }
 
