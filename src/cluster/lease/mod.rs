@@ -1,6 +1,6 @@
 //! The lease of the leader: who may begin something.
 //!
-//! **What lives here**: what follows from a Lease that was read ([`decide`]), the loop that asks for it and keeps it
+//! **What lives here**: what follows from a Lease that was read ([`decide`](mod@decide)), the loop that asks for it and keeps it
 //! ([`LeaseKeeper`]), and the answer to "do I lead" ([`HeldLease`]), which ends by the clock and needs nobody to end it.
 //!
 //! **What must not**: what a leader does. A lease fences nothing: whoever was stopped between asking and writing still
