@@ -21,5 +21,5 @@ pub use connection::{CallTimeouts, Cluster};
 pub use effect::Effect;
 pub use error::{ClusterError, ClusterErrorKind};
 pub use execute::{Outcome, execute};
-pub use read::{Listed, Reader};
+pub use read::{Listed, Readable, Reader};
 pub use status::write_status;

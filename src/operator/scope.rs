@@ -30,11 +30,12 @@ use super::{
     readiness::{Gate, Readiness},
     stop::StopSignal,
     vitals::FactsSource,
-    watch::{WatchParts, Watchable, api_of, settings, watch},
+    watch::{WatchParts, api_of, settings, watch},
     watched::Watched,
 };
 use crate::{
     administrator::CONFIG_MAP_NAME,
+    cluster::Readable,
     controllers::{
         Kind, ObjectKey,
         escalation::Escalations,
@@ -174,7 +175,7 @@ impl Opening<'_> {
     /// The watch of a type that is not ours: its objects are told and forgotten.
     fn foreign<T>(mut self, waker: Waker) -> Self
     where
-        PartialObjectMeta<T>: Watchable,
+        PartialObjectMeta<T>: Readable,
         T: kube::Resource<DynamicType = ()>,
     {
         let gate = self.parts.readiness.gate(&T::kind(&()), &self.scope.to_string(), FIRST_LIST);
@@ -182,7 +183,7 @@ impl Opening<'_> {
         self
     }
 
-    fn watch<W: Watchable>(
+    fn watch<W: Readable>(
         &mut self,
         settings: watcher::Config,
         gate: Gate,

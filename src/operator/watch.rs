@@ -1,18 +1,17 @@
 //! One watch: of one type in one scope. It never ends by itself, and its trouble is nobody else's.
 
-use std::{fmt::Debug, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use futures::StreamExt as _;
 use kube::{
-    Api, Client, Resource, ResourceExt as _,
-    core::NamespaceResourceScope,
+    Api, Client, ResourceExt as _,
     runtime::watcher::{self, Event, watcher},
 };
 use phaseloop_core::plan::OwnKind;
-use serde::de::DeserializeOwned;
 
 use super::{bell::Bells, configuration::Scope, connection::chain, readiness::Gate};
 use crate::{
+    cluster::Readable,
     controllers::{Woken, wake::ChangedObject, woken_by},
     telemetry::Metrics,
 };
@@ -24,23 +23,6 @@ const PAGE_OBJECTS_MAX: u32 = 100;
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// Longest pause: so late is it noticed that what was missing is there.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-
-/// What a watch can be of.
-pub trait Watchable:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
-{
-}
-
-impl<W> Watchable for W where
-    W: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + Debug
-        + Send
-        + Sync
-        + 'static
-{
-}
 
 /// What a watch works with.
 #[derive(Debug)]
@@ -58,7 +40,7 @@ pub struct WatchParts {
 }
 
 /// An interface to the objects of a type in a scope.
-pub fn api_of<W: Watchable>(client: Client, scope: &Scope) -> Api<W> {
+pub fn api_of<W: Readable>(client: Client, scope: &Scope) -> Api<W> {
     match scope {
         Scope::Namespace(namespace) => Api::namespaced(client, namespace),
         Scope::All => Api::all(client),
@@ -71,7 +53,7 @@ pub fn settings() -> watcher::Config {
 }
 
 /// Watches until `stop` comes. Everything that is heard goes to `keep` first, and then wakes whoever rests on it.
-pub async fn watch<W: Watchable>(
+pub async fn watch<W: Readable>(
     api: Api<W>,
     settings: watcher::Config,
     parts: WatchParts,
@@ -84,7 +66,7 @@ pub async fn watch<W: Watchable>(
     }
 }
 
-async fn listen<W: Watchable>(
+async fn listen<W: Readable>(
     api: Api<W>,
     settings: watcher::Config,
     parts: &WatchParts,
@@ -132,7 +114,7 @@ fn is_expired(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
 
-async fn tell<W: Watchable>(event: Event<W>, parts: &WatchParts) {
+async fn tell<W: Readable>(event: Event<W>, parts: &WatchParts) {
     match event {
         Event::Init | Event::InitApply(_) => {}
         Event::InitDone => {
@@ -149,7 +131,7 @@ async fn tell<W: Watchable>(event: Event<W>, parts: &WatchParts) {
     }
 }
 
-fn woken_of<W: Watchable>(object: &W) -> Vec<Woken> {
+fn woken_of<W: Readable>(object: &W) -> Vec<Woken> {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let (kind, label) = (W::kind(&()), |key: &str| object.labels().get(key).cloned());
     woken_by(&ChangedObject { kind: &kind, namespace: &namespace, name: &name, label: &label })
@@ -162,7 +144,7 @@ struct Failure {
     lasts: bool,
 }
 
-fn failure_of<W: Watchable>(error: &watcher::Error, scope: &Scope) -> Failure {
+fn failure_of<W: Readable>(error: &watcher::Error, scope: &Scope) -> Failure {
     let resource = resource_of::<W>();
     let answer = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
@@ -192,7 +174,7 @@ fn failure_of<W: Watchable>(error: &watcher::Error, scope: &Scope) -> Failure {
     }
 }
 
-fn resource_of<W: Watchable>() -> String {
+fn resource_of<W: Readable>() -> String {
     let (plural, group) = (W::plural(&()), W::group(&()));
     if group.is_empty() { plural.into_owned() } else { format!("{plural}.{group}") }
 }

@@ -10,6 +10,8 @@
 
 mod cluster;
 mod lease;
+#[path = "../measured_pod/mod.rs"]
+mod measured_pod;
 mod pages;
 mod process;
 mod program;

@@ -4,7 +4,6 @@
 
 use std::{env, io::Write as _, path::PathBuf, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
 use kube::{
     Api, Client, Config, ResourceExt as _,
@@ -16,16 +15,11 @@ use phaseloop::{
     api::{PhaseRun, crds::crd_values},
     cluster::{Clock as _, SystemClock},
 };
-use phaseloop_core::analysis::{
-    measurement::{ClientPace, RequestCounts},
-    probe::{ProbeEnding, ProbeReport, ProbeTimes},
-    sample::SampleSummary,
-};
-use phaseloop_core::value::Metric;
 use serde_json::{Value, json};
 
 use crate::{
     cluster::{NAMESPACE, OPERATORS, deployment, run},
+    measured_pod::{ended_status, measured},
     process::{Process, until},
 };
 
@@ -94,22 +88,7 @@ impl Administrator {
     /// The kubelet: this pod was measured and has ended.
     fn end_pod(&self, pod: &Pod) {
         let end = SystemClock.now();
-        let start = end - SignedDuration::from_mins(5);
-        let ended = |message: &str| {
-            json!({ "terminated": {
-                "exitCode": 0, "reason": "Completed", "startedAt": start, "finishedAt": end, "message": message,
-            } })
-        };
-        let container = |name: &str, state: &Value| {
-            json!({
-                "name": name, "image": "i", "imageID": "i@sha256:abc", "ready": false, "restartCount": 0, "state": state,
-            })
-        };
-        let status = json!({ "status": {
-            "phase": "Succeeded", "startTime": start,
-            "initContainerStatuses": [container("phaseloop-preflight", &ended("")), container("vllm", &ended(""))],
-            "containerStatuses": [container("phaseloop-probe", &ended(&measured(end).write(4096)))],
-        } });
+        let status = ended_status(end, &measured(end, 120.0));
         let api: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
         let (name, parameters, patch) = (pod.name_any(), PatchParams::default(), Patch::Merge(&status));
         self.runtime.block_on(api.patch_status(&name, &parameters, &patch)).unwrap();
@@ -130,29 +109,6 @@ impl Administrator {
         for name in ["llama", "qwen"] {
             self.create(&deployment(name));
         }
-    }
-}
-
-fn measured(now: Timestamp) -> ProbeReport {
-    let latency = 120.0;
-    let summary =
-        SampleSummary { count: 200, standard_deviation: latency / 10.0, ..SampleSummary::of_single_figure(latency) };
-    let minutes_ago = |minutes| Some(now - SignedDuration::from_mins(minutes));
-    ProbeReport {
-        times: ProbeTimes {
-            first_contact_at: minutes_ago(4),
-            ready_at: minutes_ago(4),
-            measure_started_at: minutes_ago(3),
-            measure_ended_at: minutes_ago(1),
-        },
-        requests: Some(RequestCounts { offered: 200, completed: 200, ..RequestCounts::default() }),
-        metrics: [(Metric::EndToEndLatency, summary.into())].into(),
-        client: Some(ClientPace {
-            schedule_delay_ms_mean: 0.5,
-            schedule_delay_ms_p99: 2.0,
-            arrival_interval_ms_mean: Some(250.0),
-        }),
-        ..ProbeReport::new(ProbeEnding::Measured, "")
     }
 }
 

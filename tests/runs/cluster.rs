@@ -1,9 +1,6 @@
 //! A cluster in memory with one operator: what changes is looked at, and a kubelet of few words does what tests say.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
@@ -20,17 +17,10 @@ use phaseloop::{
         virtual_clock::VirtualClock,
     },
 };
-use phaseloop_core::{
-    analysis::{
-        measurement::{ClientPace, RequestCounts},
-        probe::{ProbeEnding, ProbeReport, ProbeTimes},
-        sample::SampleSummary,
-    },
-    audit::AuditRecord,
-    plan::Wake,
-    value::Metric,
-};
+use phaseloop_core::{analysis::probe::ProbeReport, audit::AuditRecord, plan::Wake};
 use serde_json::{Value, json};
+
+use crate::measured_pod::ended_status;
 
 /// The namespace of everything.
 pub(crate) const NAMESPACE: &str = "chat";
@@ -204,24 +194,7 @@ impl World {
     pub(crate) fn end_pod(&self, report: &ProbeReport) {
         let pods = self.pods();
         let [pod] = pods.as_slice() else { panic!("{} pods", pods.len()) };
-        let (start, end) = (self.now() - SignedDuration::from_mins(5), self.now());
-        let ended = |message: &str| {
-            json!({ "terminated": {
-            "exitCode": 0, "reason": "Completed", "startedAt": start, "finishedAt": end, "message": message,
-        } })
-        };
-        let container = |name: &str, state: &Value| {
-            json!({
-                "name": name, "image": "i", "imageID": "i@sha256:abc", "ready": false, "restartCount": 0, "state": state,
-            })
-        };
-        let status = json!({ "status": {
-            "phase": "Succeeded", "startTime": start,
-            "initContainerStatuses": [
-                container("phaseloop-preflight", &ended("")), container("vllm", &ended("")),
-            ],
-            "containerStatuses": [container("phaseloop-probe", &ended(&report.write(4096)))],
-        } });
+        let status = ended_status(self.now(), report);
         let kubelet = self.server.actor("kubelet");
         let name = pod.name_any();
         kubelet
@@ -260,29 +233,6 @@ pub(crate) fn key<K: ResourceExt>(object: &K) -> ObjectKey {
 /// An instant.
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
-}
-
-/// A probe that measured 200 requests in the five minutes before `now`.
-pub(crate) fn measured(now: Timestamp, latency: f64) -> ProbeReport {
-    let summary =
-        SampleSummary { count: 200, standard_deviation: latency / 10.0, ..SampleSummary::of_single_figure(latency) };
-    let minutes_ago = |minutes| Some(now - SignedDuration::from_mins(minutes));
-    ProbeReport {
-        times: ProbeTimes {
-            first_contact_at: minutes_ago(4),
-            ready_at: minutes_ago(4),
-            measure_started_at: minutes_ago(3),
-            measure_ended_at: minutes_ago(1),
-        },
-        requests: Some(RequestCounts { offered: 200, completed: 200, ..RequestCounts::default() }),
-        metrics: BTreeMap::from([(Metric::EndToEndLatency, summary.into())]),
-        client: Some(ClientPace {
-            schedule_delay_ms_mean: 0.5,
-            schedule_delay_ms_p99: 2.0,
-            arrival_interval_ms_mean: Some(250.0),
-        }),
-        ..ProbeReport::new(ProbeEnding::Measured, "")
-    }
 }
 
 /// Runs a test on one thread.

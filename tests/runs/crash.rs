@@ -9,7 +9,10 @@ use jiff::SignedDuration;
 use phaseloop::simulation::api_server::{RequestDescription, RequestInterceptor, Verb, Verdict};
 use serde_json::{Value, json};
 
-use crate::cluster::{OPERATOR, World, at, measured, run};
+use crate::{
+    cluster::{OPERATOR, World, at, run},
+    measured_pod::measured,
+};
 
 /// What happens to one write of the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,8 @@
 mod cluster;
 mod crash;
 mod escalation;
+#[path = "../measured_pod/mod.rs"]
+mod measured_pod;
 mod night;
 mod promotion;
 mod tuning;

@@ -9,7 +9,10 @@ use phaseloop::api::{
 use phaseloop_core::{audit::verify_chain, value::Verdict};
 use serde_json::json;
 
-use crate::cluster::{NAMESPACE, World, at, measured, run};
+use crate::{
+    cluster::{NAMESPACE, World, at, run},
+    measured_pod::measured,
+};
 
 /// From half past two to a stored result of the night's only domain.
 async fn test_night(world: &World, latency: f64) {
