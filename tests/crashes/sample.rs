@@ -1,6 +1,6 @@
 //! Some of the points of a story. `phaseloop simulate --crashes` takes all of them, as `tests/run crashes` does.
 
-use phaseloop::simulation::crash::{Finding, SurveyTerms, survey};
+use phaseloop::simulation::crash::{Disturbance, Finding, HistoryError, Point, SurveyTerms, disturbed_story, survey};
 
 use crate::scenario::two_nights;
 
@@ -20,4 +20,12 @@ fn a_story_ends_the_same_whichever_write_the_operator_dies_at() {
         report.histories
     );
     assert_eq!(report.findings, [] as [Finding; 0], "of {:?}", report.histories);
+}
+
+#[test]
+fn a_point_behind_the_last_write_is_an_error_and_no_undisturbed_story() {
+    let point = Point { write: 100_000, disturbance: Disturbance::KilledBefore };
+    let error = disturbed_story(&two_nights(), point, |_, _| {}).unwrap_err();
+    let HistoryError::NotReached { write: 100_000, writes } = error else { panic!("{error}") };
+    assert!(writes > 100);
 }

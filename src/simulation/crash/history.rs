@@ -40,6 +40,17 @@ pub enum HistoryError {
     /// The story did not come to its end.
     #[error(transparent)]
     Story(#[from] StoryError),
+    /// There is no such point.
+    #[error(
+        "the story has no write {write}: its operator made {writes} writes\n  remedy: name a write from 1 to {writes}, as \
+         --crashes lists them"
+    )]
+    NotReached {
+        /// The write that was asked for, from 1.
+        write: u64,
+        /// Those that there were.
+        writes: usize,
+    },
 }
 
 /// Makes the histories of a scenario. What happens before a disturbance happens once: each noon of the undisturbed history
@@ -132,7 +143,8 @@ impl Undisturbed {
 /// The story with this disturbance from its beginning, to be told.
 ///
 /// # Errors
-/// [`HistoryError`].
+/// [`HistoryError`], also where the story ends before its operator has made so many writes: an undisturbed story would be
+/// told as if it were the disturbed one.
 pub fn disturbed_story(
     file: &ScenarioFile,
     point: Point,
@@ -141,6 +153,10 @@ pub fn disturbed_story(
     executor()?.block_on(Box::pin(async {
         let mut story = begin(file, point.disturbance.replicas())?;
         finish(&mut story, Some(point), progress).await?;
+        let writes = story.world.operator_writes().len();
+        if (writes as u64) < point.write {
+            return Err(HistoryError::NotReached { write: point.write, writes });
+        }
         Ok((story.answer(file), story.world))
     }))
 }
