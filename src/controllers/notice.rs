@@ -14,13 +14,13 @@ use phaseloop_core::plan::{
 /// Longest note that the API server takes.
 const NOTE_LENGTH_MAX: usize = 1024;
 
-/// The event of a notice. Its name is made of the object, the reason and the note: telling the same thing of the same
-/// object twice collides with itself.
+/// The event of a notice. Its name is made of the object, the reason and the news' identity: telling the same thing of the
+/// same object twice collides with itself.
 pub fn build_event(namespace: &str, notice: &Notice, now: Timestamp) -> Event {
-    let Notice { object, severity, reason, note } = notice;
+    let Notice { object, severity, reason, note, identity } = notice;
     Event {
         metadata: ObjectMeta {
-            name: Some(event_name(&object.name, &object.uid, &[reason, note])),
+            name: Some(event_name(&object.name, &object.uid, &[reason, identity])),
             namespace: Some(namespace.to_owned()),
             ..ObjectMeta::default()
         },
@@ -58,22 +58,23 @@ mod tests {
 
     use super::*;
 
-    fn event(note: &str, at: &str) -> Event {
+    fn event(identity: &str, note: &str, at: &str) -> Event {
         let object = OwnObject::new(OwnKind::PhaseRun, "nightly", Uid::new("u1"));
-        let notice = Notice { object, severity: NoticeSeverity::Warning, reason: "NoSpareGPU", note: note.to_owned() };
+        let (note, identity) = (note.to_owned(), identity.to_owned());
+        let notice = Notice { object, severity: NoticeSeverity::Warning, reason: "NoSpareGPU", note, identity };
         build_event("chat", &notice, at.parse().unwrap())
     }
 
     #[test]
     fn the_same_news_has_the_same_name_and_other_news_another() {
-        let (first, later) = (event("a", "2026-03-01T00:00:00Z"), event("a", "2026-03-02T00:00:00Z"));
-        assert_eq!(first.metadata.name, later.metadata.name);
-        assert_ne!(first.metadata.name, event("b", "2026-03-01T00:00:00Z").metadata.name);
+        let first = event("a", "seen at 00:00", "2026-03-01T00:00:00Z");
+        assert_eq!(first.metadata.name, event("a", "seen at 00:01", "2026-03-02T00:00:00Z").metadata.name);
+        assert_ne!(first.metadata.name, event("b", "seen at 00:00", "2026-03-01T00:00:00Z").metadata.name);
     }
 
     #[test]
     fn an_event_says_of_whom_and_how_grave_and_fits() {
-        let event = event(&"x".repeat(3000), "2026-03-01T00:00:00Z");
+        let event = event("a", &"x".repeat(3000), "2026-03-01T00:00:00Z");
         assert_eq!(event.note.unwrap().len(), NOTE_LENGTH_MAX);
         assert_eq!(event.type_.as_deref(), Some("Warning"));
         let regarding = event.regarding.unwrap();

@@ -90,7 +90,7 @@ fn working(valid: &ValidEscalation, basis: &Basis, now: Timestamp) -> Escalation
     intents.extend(prunings(basis, now));
     intents.extend(notices(valid, &decision, &step));
     let report = status::working(valid, basis, open, &decision, &step, now);
-    let remember = matches!(step, TuningStep::Make(_)).then(|| status::with_flags(valid, &report)).flatten();
+    let remember = matches!(step, TuningStep::Make(_)).then(|| status::before_canary(valid, &report)).flatten();
     Plan { remember, intents, report, wake: wake(basis, &decision, &step, now) }
 }
 
@@ -297,7 +297,8 @@ fn whole(duration: SignedDuration) -> SignedDuration {
 /// What people are told: a flag that was armed, a run that begins, a run that has ended.
 fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep) -> Vec<Intent> {
     let notice = |severity, reason: &'static str, note: String| {
-        Intent::RecordEvent(Notice { object: valid.identity(), severity, reason, note })
+        let identity = note.clone();
+        Intent::RecordEvent(Notice { object: valid.identity(), severity, reason, note, identity })
     };
     let before = valid.object.status.iter().flat_map(|status| &status.flags);
     let was_armed: Vec<_> =

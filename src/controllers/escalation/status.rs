@@ -34,12 +34,21 @@ const GATE_LENGTH_MAX: usize = 1024;
 /// Characters of a condition's sentence.
 const MESSAGE_LENGTH_MAX: usize = 4096;
 
-/// The status as it stands but with the flags of a report: a canary rests on an armed flag, which must be durable before
-/// the canary is made. `None` where it is already.
-pub(super) fn with_flags(
+/// What is durable before a canary is made: the armed flag on which it rests, and that tuning begins, so that whoever goes
+/// on after a restart tells the beginning as it was. `None` where it is already.
+pub(super) fn before_canary(
     valid: &ValidEscalation,
     report: &Report<EscalationStatus>,
 ) -> Option<Report<EscalationStatus>> {
+    let status = valid.object.status.as_ref();
+    let is_begun = status.is_some_and(|status| status.state == Some(EscalationState::Tuning));
+    // The cluster refuses it, perhaps for hours: each try would tell a beginning that is none.
+    let refused = TuningReason::ObjectRefused.name();
+    let was_refused =
+        status.is_some_and(|status| status.conditions.iter().any(|condition| condition.reason == refused));
+    if !is_begun && !was_refused {
+        return Some(report.clone());
+    }
     let mut remembered = unchanged(valid);
     if remembered.status.flags == report.status.flags {
         return None;

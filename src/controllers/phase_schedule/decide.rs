@@ -132,6 +132,7 @@ fn notice(valid: &ValidPhaseSchedule, decision: &ScheduleDecision) -> Option<Int
         severity,
         reason: decision.reason.name(),
         note: decision.message.clone(),
+        identity: decision.message.clone(),
     }))
 }
 

@@ -90,7 +90,7 @@ fn creation(scheduled_at: &str) -> Intent {
 }
 
 fn told(severity: NoticeSeverity, reason: &'static str, note: &str) -> Intent {
-    Intent::RecordEvent(Notice { object: own(), severity, reason, note: note.to_owned() })
+    Intent::RecordEvent(Notice { object: own(), severity, reason, note: note.to_owned(), identity: note.to_owned() })
 }
 
 fn ready(status: ConditionStatus, reason: &str, message: &str) -> crate::api::Condition {

@@ -299,9 +299,7 @@ fn flags_of(followed: &[&Escalation]) -> Vec<FlagLine> {
 }
 
 fn gates_of(followed: &[&Escalation]) -> Vec<GateLine> {
-    // The first version may only remember the flag: gates are told with the report.
-    let status = followed.iter().filter_map(|version| version.status.as_ref()).nth(1);
-    let status = status.or_else(|| followed.first().and_then(|version| version.status.as_ref()));
+    let status = followed.first().and_then(|version| version.status.as_ref());
     let gates = status.map(|status| status.gates.as_slice()).unwrap_or_default();
     let line = |gate: &crate::api::escalation::status::GateStatus| GateLine {
         name: format!("{:?}", gate.name),

@@ -56,7 +56,8 @@ fn opening() -> PullRequestOpening {
 
 fn notice(note: &str) -> Intent {
     let object = object(OwnKind::Promotion);
-    Intent::RecordEvent(Notice { object, severity: NoticeSeverity::Normal, reason: "Patching", note: note.into() })
+    let (severity, identity) = (NoticeSeverity::Normal, note.into());
+    Intent::RecordEvent(Notice { object, severity, reason: "Patching", note: note.into(), identity })
 }
 
 fn export(kind: OwnKind) -> Intent {

@@ -149,6 +149,9 @@ pub struct Notice {
     pub reason: &'static str,
     /// The sentence.
     pub note: String,
+    /// What makes it this news and no other of its object and reason. Whoever tells it again, because a restart lost that
+    /// it was told, tells it with the same identity, if perhaps with another instant in the sentence.
+    pub identity: String,
 }
 
 /// Kubernetes' two types of events.

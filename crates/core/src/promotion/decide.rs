@@ -124,7 +124,14 @@ fn tell(facts: &PromotionFacts, report: &PromotionProgress) -> Notice {
         PromotionPhase::RollingBack | PromotionPhase::RolledBack | PromotionPhase::Conflict => NoticeSeverity::Warning,
         _ => NoticeSeverity::Normal,
     };
-    Notice { object: facts.object.clone(), severity, reason: report.reason.name(), note: report.message.clone() }
+    Notice {
+        object: facts.object.clone(),
+        severity,
+        reason: report.reason.name(),
+        note: report.message.clone(),
+        // The sentence says when something was seen, and a later look sees it later.
+        identity: format!("{} -> {}", facts.progress.phase.name(), report.phase.name()),
+    }
 }
 
 /// The target at the version that was observed.

@@ -32,7 +32,7 @@ fn own() -> OwnObject {
 }
 
 fn told(severity: NoticeSeverity, reason: &'static str, note: &str) -> Intent {
-    Intent::RecordEvent(Notice { object: own(), severity, reason, note: note.to_owned() })
+    Intent::RecordEvent(Notice { object: own(), severity, reason, note: note.to_owned(), identity: note.to_owned() })
 }
 
 /// The cycle that the run of the fourth of March begins.
@@ -41,7 +41,7 @@ fn cycle() -> String {
 }
 
 #[test]
-fn the_armed_flag_is_durable_before_the_incumbent_is_reserved() {
+fn the_armed_flag_and_the_beginning_are_durable_before_the_incumbent_is_reserved() {
     let world = World::new();
     let plan = world.plan();
     let name = canary_name(&reference(), "2026-03-04".parse().unwrap(), 0);
@@ -73,8 +73,7 @@ fn the_armed_flag_is_durable_before_the_incumbent_is_reserved() {
     let flag = remembered.status.flags.iter().find(|flag| flag.symptom == SymptomKind::VllmOom).unwrap();
     assert_eq!((flag.state, flag.expires_at), (FlagState::Armed, Some(at("2026-03-04T07:20:00Z"))));
     assert_eq!(flag.evidence.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["n2", "n3", "n4"]);
-    assert_eq!((remembered.status.state, &remembered.status.gates), (None, &Vec::new()), "and nothing else yet");
-    assert_eq!(plan.report.status.flags, remembered.status.flags);
+    assert_eq!(remembered, &plan.report, "whoever goes on after a restart has nothing else to tell");
     assert_eq!(
         (plan.report.status.state, plan.report.reason.as_str()),
         (Some(EscalationState::Tuning), "MakingCanary")
@@ -94,6 +93,18 @@ fn what_is_durable_already_is_not_remembered_again() {
     let plan = world.plan();
     assert_eq!(plan.remember, None);
     assert!(matches!(plan.intents.as_slice(), [Intent::CreateCanary(_), ..]));
+}
+
+#[test]
+fn a_run_whose_operator_died_after_the_incumbent_was_made_begins_in_the_same_words() {
+    let (mut undisturbed, mut world) = (World::new(), World::new());
+    undisturbed.settle();
+    let (_, whole) = world.look_up_to(2);
+    assert!(!whole && world.around.canaries.len() == 1);
+    world.settle();
+    let told = |world: &World| world.around.object.status.clone().unwrap().history.unwrap().records;
+    assert_eq!(told(&world), told(&undisturbed));
+    assert_eq!(told(&world).last().unwrap().reason, "MakingCanary");
 }
 
 #[test]

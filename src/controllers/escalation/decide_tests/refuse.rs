@@ -41,6 +41,7 @@ fn a_canary_that_the_cluster_refuses_is_told_and_tried_again_in_a_minute() {
     assert!(world.condition(&ConditionType::Reconciling).is_some());
     world.pass(60);
     assert!(matches!(world.plan().intents.as_slice(), [Intent::CreateCanary(_), ..]));
+    assert_eq!(world.plan().remember, None, "a try is no beginning");
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn the_attempt_is_remembered_before_the_patch_is_sent() {
         severity: NoticeSeverity::Normal,
         reason: "Patching",
         note: note.to_owned(),
+        identity: "Staged -> Applying".to_owned(),
     };
     assert_eq!(plan.intents, [Intent::PatchTarget(Box::new(write)), Intent::RecordEvent(notice)]);
     assert_eq!(plan.wake, Wake::At(at("2026-03-04T03:27:10Z")));
