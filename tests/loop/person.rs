@@ -1,0 +1,113 @@
+//! A person at work in one namespace: what they type, and what they read.
+
+use std::{
+    env,
+    io::Write as _,
+    process::{Command, Output, Stdio},
+    time::Instant,
+};
+
+use serde_json::Value;
+
+use crate::support::Place;
+
+/// Names the kubeconfig of an administrator of the cluster in which phaseloop is installed.
+const KUBECONFIG: &str = "PHASELOOP_TEST_KUBECONFIG";
+/// Names the `kubectl` of the cluster's version.
+const KUBECTL: &str = "PHASELOOP_TEST_KUBECTL";
+
+/// Somebody who works in a namespace.
+pub(crate) struct Person<'a> {
+    place: &'a Place,
+    began: Instant,
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+#[allow(clippy::disallowed_methods, reason = "what the cluster consists of is told by the caller")]
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("tests/cluster/with-phaseloop sets {name}"))
+}
+
+impl<'a> Person<'a> {
+    #[allow(clippy::disallowed_methods, reason = "the steps of a night are shown with the time that they took")]
+    pub(crate) fn new(place: &'a Place) -> Self {
+        Self { place, began: Instant::now() }
+    }
+
+    /// Shown past the test runner: a night on real parts takes minutes, and who waits wants to see where it stands.
+    pub(crate) fn tell(&self, line: &str) {
+        let seconds = self.began.elapsed().as_secs();
+        let line = format!("[{} {seconds:>4} s] {line}\n", self.place.namespace);
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+
+    /// `kubectl ARGUMENTS`, with a file on standard input.
+    pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Said {
+        let mut command = Command::new(variable(KUBECTL));
+        command.args(["--namespace", &self.place.namespace]).args(arguments);
+        self.run(command, input)
+    }
+
+    /// `phaseloop ARGUMENTS`.
+    pub(crate) fn phaseloop(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phaseloop"));
+        command.args(arguments).args(["--namespace", &self.place.namespace]);
+        self.run(command, "")
+    }
+
+    fn run(&self, mut command: Command, input: &str) -> Said {
+        command.env("KUBECONFIG", variable(KUBECONFIG)).env("NO_COLOR", "1");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+    }
+
+    /// `kubectl apply` of a file.
+    pub(crate) fn apply(&self, file: &str) {
+        let said = self.kubectl(&["apply", "--filename", "-"], file);
+        assert_eq!(said.code, 0, "{file}\n{said:?}");
+    }
+
+    /// `kubectl patch --type merge`.
+    pub(crate) fn patch(&self, object: &str, patch: &Value) {
+        let said = self.kubectl(&["patch", object, "--type", "merge", "--patch", &patch.to_string()], "");
+        assert_eq!(said.code, 0, "{object}: {said:?}");
+    }
+
+    /// `kubectl get -o json`.
+    pub(crate) fn get(&self, object: &str) -> Value {
+        let said = self.kubectl(&["get", object, "--output", "json"], "");
+        assert_eq!(said.code, 0, "{object}: {said:?}");
+        serde_json::from_str(&said.out).unwrap()
+    }
+
+    /// `phaseloop cycle --force`: a night, now. Answers the exit code and why the cycle ended.
+    pub(crate) fn night(&self, schedule: &str) -> (i32, String) {
+        let arguments = ["cycle", schedule, "--force", "--timeout", "20m", "--output", "json"];
+        let said = self.phaseloop(&arguments);
+        let answer: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+        let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
+        self.tell(&format!("cycle ended with {}: {}: {}", said.code, text("reason"), text("message")));
+        (said.code, text("reason"))
+    }
+
+    /// What a person sees at the end.
+    pub(crate) fn look_around(&self) -> String {
+        let kinds = "phaseruns,escalations,tuningcanaries,promotions.phaseloop.dev";
+        let said = self.kubectl(&["get", kinds], "");
+        for line in said.out.lines() {
+            self.tell(line);
+        }
+        said.out
+    }
+}

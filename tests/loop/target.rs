@@ -1,0 +1,114 @@
+//! Model servers that are tested, as a user deploys vLLM: the stand-in engine, and the real one.
+
+use std::{
+    env,
+    fmt::Write as _,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+/// The image of the stand-in engine; its `vllm serve` takes vLLM's arguments.
+const STAND_IN: &str = "localhost/phaseloop-test/vllm:v0.32.0";
+/// An image that holds nothing: the programs are those of the machine, mounted at their own paths.
+const MACHINE: &str = "localhost/phaseloop-test/machine:1";
+/// Names the folder of `tests/cluster/fetch-vllm`, and after it the folders of the machine that its Python needs.
+const VLLM_FOLDERS: &str = "PHASELOOP_TEST_VLLM";
+
+/// What serves.
+pub(crate) enum Engine {
+    /// The stand-in; with variables that switch faults on.
+    StandIn(Vec<(&'static str, &'static str)>),
+    /// vLLM itself, on the CPU.
+    Real(Vec<PathBuf>),
+}
+
+impl Engine {
+    /// The real engine; nothing, and a line that says so, where it was not fetched.
+    #[allow(clippy::disallowed_methods, reason = "what the machine has is told by the caller")]
+    pub(crate) fn real() -> Option<Self> {
+        let folders = env::var_os(VLLM_FOLDERS).map(|folders| env::split_paths(&folders).collect());
+        if folders.is_none() {
+            // Written past the test runner, which keeps what a passing test prints to itself.
+            std::io::stderr().write_all(b"NOT RUN: a real vLLM; tests/run loop fetches one\n").unwrap();
+        }
+        folders.map(Self::Real)
+    }
+
+    /// A Deployment of one replica that serves a tiny model, with these flags besides.
+    pub(crate) fn deployment(&self, name: &str, flags: &[&str]) -> String {
+        let container = match self {
+            Self::StandIn(faults) => stand_in(flags, faults),
+            Self::Real(folders) => real(flags, folders),
+        };
+        format!(
+            r"apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {name}
+spec:
+  replicas: 1
+  selector:
+    matchLabels: {{app: {name}}}
+  strategy:
+    rollingUpdate: {{maxSurge: 1, maxUnavailable: 0}}
+  template:
+    metadata:
+      labels: {{app: {name}}}
+    spec:
+{container}"
+        )
+    }
+}
+
+/// What both engines have in common: how they are started, asked whether they are ready, and bounded.
+fn container(image: &str, command: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let arguments: Vec<String> = arguments.iter().map(|argument| format!("{argument:?}")).collect();
+    let variables: Vec<String> =
+        variables.iter().map(|(name, value)| format!("{{name: {name}, value: {value:?}}}")).collect();
+    format!(
+        r#"      containers:
+        - name: vllm
+          image: {image}
+          imagePullPolicy: Never
+          command: [{command}, serve]
+          args: [{arguments}]
+          env: [{variables}]
+          readinessProbe:
+            httpGet: {{path: /health, port: 8000}}
+            periodSeconds: 1
+          resources:
+            requests: {{cpu: 100m}}
+            limits: {{nvidia.com/gpu: "1"}}
+"#,
+        arguments = arguments.join(", "),
+        variables = variables.join(", "),
+    )
+}
+
+fn stand_in(flags: &[&str], faults: &[(&str, &str)]) -> String {
+    container(STAND_IN, "vllm", &[&["tiny"], flags].concat(), faults)
+}
+
+fn real(flags: &[&str], folders: &[PathBuf]) -> String {
+    let [vllm, ..] = folders else { panic!("{VLLM_FOLDERS} names no folder") };
+    let path = |part: &str| vllm.join(part).to_str().unwrap().to_owned();
+    let (model, command) = (path("model"), path("venv/bin/vllm"));
+    let variables = [
+        ("HF_HUB_OFFLINE", "1"),
+        ("VLLM_NO_USAGE_STATS", "1"),
+        ("HOME", "/tmp"),
+        ("NUMBA_CACHE_DIR", "/tmp/numba"),
+        ("VLLM_CACHE_ROOT", "/tmp/vllm"),
+    ];
+    let own = [model.as_str(), "--served-model-name=tiny", "--max-model-len=1024", "--enforce-eager"];
+    let mut text = container(MACHINE, &command, &[&own, flags].concat(), &variables);
+    let (mut mounts, mut volumes) = (String::from("          volumeMounts:\n"), String::from("      volumes:\n"));
+    for (number, folder) in folders.iter().enumerate() {
+        let folder: &Path = folder;
+        let at = folder.display();
+        writeln!(mounts, "            - {{name: machine-{number}, mountPath: {at}, readOnly: true}}").unwrap();
+        writeln!(volumes, "        - {{name: machine-{number}, hostPath: {{path: {at}, type: Directory}}}}").unwrap();
+    }
+    text.push_str(&mounts);
+    text + &volumes
+}
