@@ -13,8 +13,8 @@ use crate::exit::Exit;
 
 use operator::OPERATOR_HELP;
 pub use operator::{ConfigurationError, OperatorArguments};
-pub use pod::PodArguments;
-use pod::{COLLECT_HELP, GUARD_HELP, PREFLIGHT_HELP};
+use pod::{COLLECT_HELP, GUARD_HELP, PREFLIGHT_HELP, PROBE_HELP};
+pub use pod::{PodArguments, ProbeArguments};
 
 /// Keeps vLLM inference healthy: finds a regression, counts it until it is a pattern, tunes in isolation, promotes, validates.
 #[derive(Debug, Parser)]
@@ -58,6 +58,9 @@ pub enum Command {
     /// In a test pod: summarise the PHASE report of a custom test
     #[command(hide = true, after_long_help = COLLECT_HELP)]
     Collect(PodArguments),
+    /// In a test pod: wait for the engine, load it, report what was measured
+    #[command(hide = true, after_long_help = PROBE_HELP)]
+    Probe(ProbeArguments),
 }
 
 /// `phaseloop simulate`.

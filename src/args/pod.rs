@@ -15,6 +15,24 @@ pub struct PodArguments {
     pub words: Vec<String>,
 }
 
+/// `phaseloop probe`.
+#[derive(Clone, clap::Args)]
+pub struct ProbeArguments {
+    /// What every command of a test pod has.
+    #[command(flatten)]
+    pub pod: PodArguments,
+    /// The key that the engine asks its clients for
+    #[arg(long, env = "PHASELOOP_ENGINE_KEY", hide_env_values = true, value_name = "KEY", hide = true)]
+    pub engine_key: Option<String>,
+}
+
+impl std::fmt::Debug for ProbeArguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = self.engine_key.as_ref().map(|_| "redacted");
+        f.debug_struct("ProbeArguments").field("pod", &self.pod).field("engine_key", &key).finish()
+    }
+}
+
 impl PodArguments {
     /// The words as the builder of pods writes them: the command's name, then what it is told.
     pub fn request(&self, command: &str) -> Vec<String> {
@@ -41,3 +59,9 @@ pub(super) const COLLECT_HELP: &str = "\
 phaseloop collect --report FILE --message-bytes N
 
 Ends on SIGTERM. Exit codes: 0 the summary was left, whatever it says; 3 error; 64 wrong usage.";
+
+/// Help of `phaseloop probe`.
+pub(super) const PROBE_HELP: &str = "\
+phaseloop probe --request JSON
+
+Exit codes: 0 measured; 3 the report says why not; 64 wrong usage. The report is the termination message in every case.";

@@ -14,6 +14,7 @@ mod output;
 mod pod;
 mod policy_file;
 mod preflight;
+mod probe;
 mod replay;
 mod simulate;
 mod simulate_remote;
@@ -36,6 +37,7 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Preflight(arguments) => preflight::run(arguments),
         Command::Guard(arguments) => guard::run(arguments),
         Command::Collect(arguments) => collect::run(arguments),
+        Command::Probe(arguments) => probe::run(arguments),
     };
     match outcome {
         Ok(exit) => exit.into(),

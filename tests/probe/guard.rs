@@ -192,7 +192,7 @@ fn orphans_of_the_engine_are_reaped() {
     let orphan = folder.path("orphan");
     // The middle process ends at once, so that the inner one is nobody's child but the guard's.
     let script = format!(
-        "sh -c 'sh -c \"echo \\$\\$ > {}\" & exit 0'; trap 'exit 0' TERM; while :; do sleep 0.05; done",
+        "trap 'exit 0' TERM; sh -c 'sh -c \"echo \\$\\$ > {}\" & exit 0'; while :; do sleep 0.05; done",
         orphan.display()
     );
     let guard = start(&folder, seconds_from_now(3_600), "5s", &script);

@@ -9,6 +9,8 @@
 
 mod binary;
 mod collect;
+mod engine;
 mod guard;
 mod preflight;
+mod serving;
 mod support;
