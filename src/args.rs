@@ -1,6 +1,7 @@
 //! The command line: the only place that reads it. Everything behind it gets a validated value.
 
 mod operator;
+mod pod;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -12,6 +13,8 @@ use crate::exit::Exit;
 
 use operator::OPERATOR_HELP;
 pub use operator::{ConfigurationError, OperatorArguments};
+use pod::{COLLECT_HELP, GUARD_HELP, PREFLIGHT_HELP, PROBE_HELP};
+pub use pod::{PodArguments, ProbeArguments};
 
 /// Keeps vLLM inference healthy: finds a regression, counts it until it is a pattern, tunes in isolation, promotes, validates.
 #[derive(Debug, Parser)]
@@ -46,6 +49,18 @@ pub enum Command {
     /// Print the CustomResourceDefinitions
     #[command(after_long_help = CRDS_HELP)]
     Crds(CrdsArguments),
+    /// In a test pod: refuse what is too late, copy the program
+    #[command(hide = true, after_long_help = PREFLIGHT_HELP)]
+    Preflight(PodArguments),
+    /// In a test pod: run the engine, keep what it says, watch its GPU, end it in time
+    #[command(hide = true, after_long_help = GUARD_HELP)]
+    Guard(PodArguments),
+    /// In a test pod: summarise the PHASE report of a custom test
+    #[command(hide = true, after_long_help = COLLECT_HELP)]
+    Collect(PodArguments),
+    /// In a test pod: wait for the engine, load it, report what was measured
+    #[command(hide = true, after_long_help = PROBE_HELP)]
+    Probe(ProbeArguments),
 }
 
 /// `phaseloop simulate`.

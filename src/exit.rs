@@ -15,6 +15,10 @@ pub enum Exit {
     UnknownOrError,
     /// The command line itself is wrong (`EX_USAGE` of sysexits.h).
     Usage,
+    /// A part of a test refuses to begin: too late (`REFUSED_EXIT_CODE`).
+    TooLate,
+    /// An engine under its guard has ended with this code, and so does the guard.
+    OfEngine(u8),
 }
 
 impl Exit {
@@ -25,6 +29,8 @@ impl Exit {
             Self::Degraded => 1,
             Self::UnknownOrError => 3,
             Self::Usage => 64,
+            Self::TooLate => 7,
+            Self::OfEngine(code) => code,
         }
     }
 }
@@ -55,5 +61,10 @@ mod tests {
             [Verdict::Healthy, Verdict::Degraded, Verdict::Unknown, Verdict::Error].map(|v| Exit::from(v).code());
         assert_eq!(codes, [0, 1, 3, 3]);
         assert_eq!(Exit::Usage.code(), 64);
+    }
+
+    #[test]
+    fn who_is_too_late_says_so_with_the_code_that_is_looked_for_in_pods() {
+        assert_eq!(i32::from(Exit::TooLate.code()), crate::probe::REFUSED_EXIT_CODE);
     }
 }

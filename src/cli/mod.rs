@@ -5,11 +5,16 @@
 //! **What must not**: decisions, and knowledge of the formats that are read.
 
 mod analyze;
+mod collect;
 mod crashes;
 mod crds;
+mod guard;
 mod operator;
 mod output;
+mod pod;
 mod policy_file;
+mod preflight;
+mod probe;
 mod replay;
 mod simulate;
 mod simulate_remote;
@@ -29,6 +34,10 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Replay(arguments) => replay::run(arguments),
         Command::Analyze(arguments) => analyze::run(arguments),
         Command::Crds(arguments) => crds::run(arguments),
+        Command::Preflight(arguments) => preflight::run(arguments),
+        Command::Guard(arguments) => guard::run(arguments),
+        Command::Collect(arguments) => collect::run(arguments),
+        Command::Probe(arguments) => probe::run(arguments),
     };
     match outcome {
         Ok(exit) => exit.into(),

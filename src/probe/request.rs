@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use phaseloop_core::{
-    analysis::probe::MESSAGE_BYTES_DEFAULT, policy::bound::PHASE_ENGINE_RESTARTS_MAX, tuning::measuring::closing,
-    value::digest::short_digest,
+    analysis::probe::MESSAGE_BYTES_DEFAULT, policy::bound::PHASE_ENGINE_RESTARTS_MAX, schedule::earlier_by,
+    tuning::measuring::closing, value::digest::short_digest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,16 @@ pub const fn message_bytes_max(containers: usize) -> usize {
         None => POD_MESSAGE_BYTES,
     };
     if share < MESSAGE_BYTES_DEFAULT { share } else { MESSAGE_BYTES_DEFAULT }
+}
+
+/// From this instant on nothing of a test may begin any more: two graces before the latest one.
+pub fn is_too_late(at: Timestamp, not_after: Timestamp, grace: SignedDuration) -> bool {
+    at >= earlier_by(not_after, grace.saturating_mul(2))
+}
+
+/// What a preflight or a guard says that refuses to begin.
+pub fn too_late_message(not_after: Timestamp) -> String {
+    format!("nothing may begin any more: everything must have ended by {not_after}")
 }
 
 /// What the probe does when the engine dies.

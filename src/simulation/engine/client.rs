@@ -1,10 +1,6 @@
 //! The load client: how well it keeps its schedule, and when it sees what the engine sent.
 
-use super::{
-    load::{RequestSchedule, ScheduledRequest},
-    noise::Noise,
-    units::Micros,
-};
+use super::{Noise, RequestSchedule, ScheduledRequest, units::Micros};
 
 /// How the client fares.
 #[derive(Debug, Clone, Copy, PartialEq)]

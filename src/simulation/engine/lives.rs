@@ -6,9 +6,9 @@ use phaseloop_core::analysis::{
 };
 
 use super::{
+    ArrivalMode, RequestSchedule,
     client::{ClientCondition, SentRequest},
-    load::{ArrivalMode, RequestSchedule},
-    noise::derive_seed,
+    derive_seed,
     serve::{Load, ServeOutcome, serve},
     spec::{EngineSpec, GpuState},
     start::{StartOutcome, start},

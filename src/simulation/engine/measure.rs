@@ -16,9 +16,9 @@ use phaseloop_core::{
 };
 
 use super::{
+    ArrivalMode, RequestSchedule,
     client::{ClientCondition, SentRequest},
     lives::EngineRun,
-    load::{ArrivalMode, RequestSchedule},
     serve::{RequestEnd, RequestOutcome, ServeOutcome},
     units::Micros,
     view::EngineCounters,

@@ -1,9 +1,9 @@
 //! Starting an engine: ready after some time, or refused.
 
 use super::{
+    Noise,
     log::{self, EngineLog, RefusedStart, StartStory, StartTimes},
     memory::{MemoryPlan, MemoryRefusal, StartStage},
-    noise::Noise,
     release::EngineRelease,
     settings::{ResolvedSettings, SettingsError},
     spec::{EngineSpec, GpuState},

@@ -8,8 +8,8 @@ use phaseloop_core::{
 };
 
 use super::{
+    RequestSchedule,
     lives::{RunTerms, run_lives},
-    load::RequestSchedule,
     measure::{MeasureWindow, ProbeFigures, measure},
     settings::{EngineSettings, SettingsError},
     spec::EngineSpec,

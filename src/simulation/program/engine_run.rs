@@ -8,12 +8,9 @@ use phaseloop_core::{
     schedule::{earlier_by, later_by},
 };
 
-use super::{
-    helper::is_too_late,
-    timeline::{TimeLine, tail},
-};
+use super::timeline::TimeLine;
 use crate::{
-    probe::{GUARD_STOP_MARK, GuardRequest, REFUSED_EXIT_CODE},
+    probe::{GUARD_STOP_MARK, GuardRequest, REFUSED_EXIT_CODE, is_too_late, tail, too_late_message},
     simulation::{
         cluster::kubelet::{Ending, Life},
         engine::{
@@ -81,7 +78,7 @@ impl EngineRunner {
     pub(super) fn started(&mut self, at: Timestamp) -> Life {
         self.ready = false;
         if let Some(guard) = self.guard.as_ref().filter(|guard| is_too_late(at, guard.not_after, guard.grace.0)) {
-            let message = format!("nothing may begin any more: everything must have ended by {}", guard.not_after);
+            let message = too_late_message(guard.not_after);
             let at = later_by(at, SignedDuration::from_millis(50));
             return Life::ending(Ending { at, exit_code: REFUSED_EXIT_CODE, message: Some(message), reason: None });
         }
@@ -154,7 +151,7 @@ impl EngineRunner {
             return life;
         }
         let marked = format!("{}\n{GUARD_STOP_MARK}", self.output_of(self.lives.len().saturating_sub(1), at));
-        let message = Some(tail(&marked, guard.message_bytes));
+        let message = Some(tail(&marked, guard.message_bytes).to_owned());
         let exit_code = if self.ready { 0 } else { TERMINATED };
         Life { ends: Some(Ending { at, exit_code, message, reason: None }), ..life }
     }
@@ -177,7 +174,7 @@ impl EngineRunner {
     /// What its guard leaves as message: the end of its output.
     fn message(&self, at: Timestamp) -> Option<String> {
         let guard = self.guard.as_ref()?;
-        Some(tail(&self.output_of(self.lives.len().saturating_sub(1), at), guard.message_bytes))
+        Some(tail(&self.output_of(self.lives.len().saturating_sub(1), at), guard.message_bytes).to_owned())
     }
 
     /// What it has printed by an instant, in its present run or the one before.

@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container, Pod};
-use phaseloop_core::schedule::{earlier_by, later_by};
+use phaseloop_core::schedule::later_by;
 
 use crate::{
-    probe::REFUSED_EXIT_CODE,
+    probe::{REFUSED_EXIT_CODE, is_too_late, too_late_message},
     simulation::cluster::kubelet::{Ending, Life},
     workload::{contract::CONTAINER_PREFLIGHT, told::preflight_request},
 };
@@ -36,11 +36,6 @@ pub(super) fn obeys(at: Timestamp) -> Ending {
     Ending { at: later_by(at, OBEDIENCE), exit_code: 0, message: None, reason: None }
 }
 
-/// From this instant on nothing of a test may begin any more: two graces before the latest one.
-pub(super) fn is_too_late(at: Timestamp, not_after: Timestamp, grace: SignedDuration) -> bool {
-    at >= earlier_by(not_after, grace.saturating_mul(2))
-}
-
 fn preflight(pod: &Pod, at: Timestamp) -> Ending {
     let request = preflight_request(pod);
     let refused = request.as_ref().filter(|request| is_too_late(at, request.not_after, request.grace.0));
@@ -49,7 +44,7 @@ fn preflight(pod: &Pod, at: Timestamp) -> Ending {
         Some(request) => Ending {
             at: ends_at,
             exit_code: REFUSED_EXIT_CODE,
-            message: Some(format!("nothing may begin any more: everything must have ended by {}", request.not_after)),
+            message: Some(too_late_message(request.not_after)),
             reason: None,
         },
         None => Ending { at: ends_at, exit_code: 0, message: None, reason: None },

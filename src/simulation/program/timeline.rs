@@ -23,12 +23,6 @@ impl TimeLine {
     }
 }
 
-/// The last bytes of a text, whole characters.
-pub(super) fn tail(text: &str, bytes_max: usize) -> String {
-    let start = (0..=text.len()).find(|start| text.len() - start <= bytes_max && text.is_char_boundary(*start));
-    start.and_then(|start| text.get(start..)).unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,13 +33,5 @@ mod tests {
         let at: Timestamp = "2026-03-04T02:00:01.5Z".parse().unwrap();
         assert_eq!(line.micros(at), Micros(1_500_000));
         assert_eq!(line.instant(Micros(1_500_000)), at);
-    }
-
-    #[test]
-    fn a_tail_has_whole_characters() {
-        assert_eq!(tail("abc", 9), "abc");
-        assert_eq!(tail("abc", 2), "bc");
-        assert_eq!(tail("aé", 1), "");
-        assert_eq!(tail("aé", 2), "é");
     }
 }

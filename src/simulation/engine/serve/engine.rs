@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 
 use super::{
     super::{
+        Noise,
         client::SentRequest,
         cost::{Batch, step_seconds},
         log,
-        noise::Noise,
         pool::{BlockPool, Holding},
         spec::EngineSpec,
         start::StartFacts,

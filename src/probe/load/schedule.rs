@@ -5,8 +5,8 @@
 use phaseloop_core::value::digest::hex_digest;
 
 use super::{
+    micros::{Micros, whole},
     noise::Noise,
-    units::{Micros, whole},
 };
 use crate::api::workload::{TokenLength, Workload};
 
@@ -118,7 +118,7 @@ fn fingerprint(requests: &[ScheduledRequest], mode: ArrivalMode, prefix_tokens: 
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::workload, *};
+    use super::{super::fixture::workload, *};
     use crate::api::workload::{NormalLength, UniformLength};
 
     #[test]
