@@ -6,6 +6,7 @@
 
 mod decision;
 mod header;
+mod image;
 mod link;
 mod place;
 mod purity;
