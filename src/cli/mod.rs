@@ -5,15 +5,21 @@
 //! **What must not**: decisions, and knowledge of the formats that are read.
 
 mod analyze;
+mod audit;
+mod cluster;
 mod crashes;
 mod crds;
+mod cycle;
+mod init;
 mod operator;
 mod output;
 mod policy_file;
 mod replay;
 mod simulate;
 mod simulate_remote;
+mod suspend;
 mod text;
+mod uninstall;
 
 pub use text::simulate_text;
 
@@ -29,6 +35,13 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Replay(arguments) => replay::run(arguments),
         Command::Analyze(arguments) => analyze::run(arguments),
         Command::Crds(arguments) => crds::run(arguments),
+        Command::Init(arguments) => init::run(arguments),
+        Command::Cycle(arguments) => cycle::run(arguments),
+        Command::Suspend(arguments) => suspend::suspend(arguments),
+        Command::Resume(arguments) => suspend::resume(arguments),
+        Command::Abort(arguments) => suspend::abort_test(arguments),
+        Command::Uninstall(arguments) => uninstall::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
     };
     match outcome {
         Ok(exit) => exit.into(),
