@@ -1,7 +1,13 @@
 //! The command line: the only place that reads it. Everything behind it gets a validated value.
 
+mod access;
+mod audit;
+mod cycle;
+mod init;
 mod operator;
 mod pod;
+mod suspend;
+mod uninstall;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -11,10 +17,22 @@ use crate::simulation::crash::Point;
 
 use crate::exit::Exit;
 
+use audit::AUDIT_HELP;
+use cycle::CYCLE_HELP;
+use init::INIT_HELP;
 use operator::OPERATOR_HELP;
-pub use operator::{ConfigurationError, OperatorArguments};
 use pod::{COLLECT_HELP, GUARD_HELP, PREFLIGHT_HELP, PROBE_HELP};
+use suspend::{ABORT_HELP, RESUME_HELP, SUSPEND_HELP};
+use uninstall::UNINSTALL_HELP;
+
+pub use access::AccessArguments;
+pub use audit::{AuditArguments, AuditCommand, ExportArguments, VerifyArguments};
+pub use cycle::{CycleArguments, CycleSubject};
+pub use init::{InitArguments, TargetName};
+pub use operator::{ConfigurationError, OperatorArguments};
 pub use pod::{PodArguments, ProbeArguments};
+pub use suspend::{AbortArguments, ResumeArguments, SelectionArguments, SuspendArguments, When};
+pub use uninstall::UninstallArguments;
 
 /// Keeps vLLM inference healthy: finds a regression, counts it until it is a pattern, tunes in isolation, promotes, validates.
 #[derive(Debug, Parser)]
@@ -24,7 +42,7 @@ pub use pod::{PodArguments, ProbeArguments};
     max_term_width = 110,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, or healthy; 1 degraded; 3 unknown, or an error; 64 wrong usage."
+    after_help = "Exit codes: 0 done, or healthy; 1 degraded; 2 degraded and fixed; 3 unknown, or an error; 64 wrong usage."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -61,6 +79,27 @@ pub enum Command {
     /// In a test pod: wait for the engine, load it, report what was measured
     #[command(hide = true, after_long_help = PROBE_HELP)]
     Probe(ProbeArguments),
+    /// Draft a PhaseSchedule and an Escalation for a model server, with the reason for each line
+    #[command(after_long_help = INIT_HELP)]
+    Init(InitArguments),
+    /// Begin or await one cycle: a run and all that follows from it; the exit code says how it ended
+    #[command(after_long_help = CYCLE_HELP)]
+    Cycle(CycleArguments),
+    /// Stop everything that could begin, for one Escalation or schedule or for all
+    #[command(after_long_help = SUSPEND_HELP)]
+    Suspend(SuspendArguments),
+    /// Let what was suspended go on
+    #[command(after_long_help = RESUME_HELP)]
+    Resume(ResumeArguments),
+    /// End a run or a canary that goes on; nothing is concluded from it
+    #[command(after_long_help = ABORT_HELP)]
+    Abort(AbortArguments),
+    /// Leave: end tests, roll back what is not validated, stop the operator, take finalizers off
+    #[command(after_long_help = UNINSTALL_HELP)]
+    Uninstall(UninstallArguments),
+    /// Take the records of transitions out of the cluster, or check them
+    #[command(after_long_help = AUDIT_HELP)]
+    Audit(AuditArguments),
 }
 
 /// `phaseloop simulate`.

@@ -11,6 +11,8 @@ pub enum Exit {
     Success,
     /// The target is degraded.
     Degraded,
+    /// The target was degraded, and a promotion was made.
+    Fixed,
     /// The verdict is unknown, or what was to be read or done failed.
     UnknownOrError,
     /// The command line itself is wrong (`EX_USAGE` of sysexits.h).
@@ -27,6 +29,7 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Degraded => 1,
+            Self::Fixed => 2,
             Self::UnknownOrError => 3,
             Self::Usage => 64,
             Self::TooLate => 7,
@@ -60,7 +63,7 @@ mod tests {
         let codes =
             [Verdict::Healthy, Verdict::Degraded, Verdict::Unknown, Verdict::Error].map(|v| Exit::from(v).code());
         assert_eq!(codes, [0, 1, 3, 3]);
-        assert_eq!(Exit::Usage.code(), 64);
+        assert_eq!((Exit::Fixed.code(), Exit::Usage.code()), (2, 64));
     }
 
     #[test]

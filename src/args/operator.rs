@@ -244,7 +244,7 @@ fn machine_name() -> Result<String, ConfigurationError> {
     })
 }
 
-fn label(text: &str) -> Result<String, String> {
+pub(super) fn label(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let fits = !text.is_empty() && text.len() <= LABEL_LENGTH_MAX && text.bytes().all(allowed);
     if fits && !text.starts_with('-') && !text.ends_with('-') {
@@ -253,7 +253,7 @@ fn label(text: &str) -> Result<String, String> {
     Err(format!("not the name of a namespace: at most {LABEL_LENGTH_MAX} of a-z, 0-9 and -, as in chat"))
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     let fits = text.len() <= NAME_LENGTH_MAX && text.split('.').all(|part| label(part).is_ok());
     if fits { Ok(text.to_owned()) } else { Err("not a Kubernetes name: a-z, 0-9, - and ., as in phaseloop".to_owned()) }
 }

@@ -5,10 +5,14 @@
 //! **What must not**: decisions, and knowledge of the formats that are read.
 
 mod analyze;
+mod audit;
+mod cluster;
 mod collect;
 mod crashes;
 mod crds;
+mod cycle;
 mod guard;
+mod init;
 mod operator;
 mod output;
 mod pod;
@@ -18,7 +22,9 @@ mod probe;
 mod replay;
 mod simulate;
 mod simulate_remote;
+mod suspend;
 mod text;
+mod uninstall;
 
 pub use text::simulate_text;
 
@@ -38,6 +44,13 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Guard(arguments) => guard::run(arguments),
         Command::Collect(arguments) => collect::run(arguments),
         Command::Probe(arguments) => probe::run(arguments),
+        Command::Init(arguments) => init::run(arguments),
+        Command::Cycle(arguments) => cycle::run(arguments),
+        Command::Suspend(arguments) => suspend::suspend(arguments),
+        Command::Resume(arguments) => suspend::resume(arguments),
+        Command::Abort(arguments) => suspend::abort_test(arguments),
+        Command::Uninstall(arguments) => uninstall::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
     };
     match outcome {
         Ok(exit) => exit.into(),

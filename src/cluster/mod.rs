@@ -1,12 +1,13 @@
 //! The cluster as the operator sees it: the only holder of a `kube::Client`.
 //!
 //! **What lives here**: reading with a deadline per call, the closed list of effects with their one interpreter, status
-//! writes that test the resourceVersion they were decided on, the lease of the leader, the clocks, and what a failed call
-//! means.
+//! writes that test the resourceVersion they were decided on, the few writes of people's commands, the lease of the leader,
+//! the clocks, and what a failed call means.
 //!
 //! **What must not**: decisions, and retries: a failed call ends the reconcile, and the driver's caller asks again.
 
 pub mod clock;
+pub mod command;
 pub mod connection;
 pub mod effect;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod read;
 pub mod status;
 
 pub use clock::{Clock, MonotonicClock, ProcessClock, SystemClock};
+pub use command::merge_into;
 pub use connection::{CallTimeouts, Cluster};
 pub use effect::Effect;
 pub use error::{ClusterError, ClusterErrorKind};

@@ -91,6 +91,18 @@ impl Reader<'_> {
     /// # Errors
     /// [`ClusterError`] where the list could not be read.
     pub async fn list<K: Readable>(&self, namespace: &str, selector: &str) -> Result<Listed<K>, ClusterError> {
+        self.list_in(Some(namespace), selector).await
+    }
+
+    /// The same of one namespace, or of all of them.
+    ///
+    /// # Errors
+    /// [`ClusterError`] where the list could not be read.
+    pub async fn list_in<K: Readable>(
+        &self,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Listed<K>, ClusterError> {
         let mut listed = Listed { items: Vec::new(), malformed: Vec::new() };
         let mut parameters = ListParams::default().labels(selector).limit(PAGE_OBJECTS_MAX);
         loop {
@@ -121,11 +133,11 @@ impl Reader<'_> {
     /// One page of a list. An object that is not of its kind's form is told by its name.
     async fn page<K: Readable>(
         &self,
-        namespace: &str,
+        namespace: Option<&str>,
         parameters: &ListParams,
     ) -> Result<(Listed<K>, Option<String>), ClusterError> {
-        let what = format!("{}s of {namespace}", K::kind(&()));
-        let request = Request::new(K::url_path(&(), Some(namespace))).list(parameters);
+        let what = format!("{}s of {}", K::kind(&()), namespace.unwrap_or("all namespaces"));
+        let request = Request::new(K::url_path(&(), namespace)).list(parameters);
         let text = self.text("list", &what, self.cluster.timeouts.list, request).await?;
         if let Some((metadata, listed)) = self.known_page(&text) {
             return Ok((Listed::clone(&listed), metadata.continue_));

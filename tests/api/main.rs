@@ -12,5 +12,6 @@ mod case;
 mod cases;
 mod committed;
 mod definitions;
+mod init;
 mod policies;
 mod samples;

@@ -35,7 +35,21 @@ fn an_analysis_reads_as_committed() {
 
 #[test]
 fn the_help_reads_as_committed() {
-    let pages = [vec!["--help"], vec!["replay", "--help"], vec!["analyze", "--help"], vec!["crds", "--help"]];
+    let pages = [
+        vec!["--help"],
+        vec!["replay", "--help"],
+        vec!["analyze", "--help"],
+        vec!["crds", "--help"],
+        vec!["init", "--help"],
+        vec!["cycle", "--help"],
+        vec!["suspend", "--help"],
+        vec!["resume", "--help"],
+        vec!["abort", "--help"],
+        vec!["uninstall", "--help"],
+        vec!["audit", "--help"],
+        vec!["audit", "export", "--help"],
+        vec!["audit", "verify", "--help"],
+    ];
     let printed: Vec<String> = pages
         .iter()
         .map(|arguments| format!("$ phaseloop {}\n{}", arguments.join(" "), phaseloop(arguments).stdout))

@@ -8,14 +8,14 @@ use phaseloop_core::{
         Intent, OwnKind,
         label::{ANNOTATION_SPEC_DIGEST, FIELD_MANAGER, LABEL_MANAGED_BY, LABEL_SCHEDULE, LABEL_TARGET},
         name::target_label,
-        record::{AuditExport, NewPhaseRun},
+        record::AuditExport,
     },
     value::{TargetReference, digest::hex_digest},
 };
 
 use super::{ValidPhaseSchedule, validate::own_object};
 use crate::{
-    api::{PhaseRun, PhaseRunSpec},
+    api::{PhaseRun, PhaseRunSpec, PhaseSchedule},
     cluster::Effect,
     controllers::{kind::audited, notice::build_event, phase_run::PhaseRuns},
 };
@@ -24,7 +24,9 @@ use crate::{
 pub(super) fn build(valid: &ValidPhaseSchedule, intent: &Intent, now: Timestamp) -> Option<Effect> {
     let namespace = valid.object.namespace().unwrap_or_default();
     match intent {
-        Intent::CreatePhaseRun(new) => Some(Effect::CreatePhaseRun(Box::new(build_run(valid, new)))),
+        Intent::CreatePhaseRun(new) => {
+            Some(Effect::CreatePhaseRun(Box::new(run_of_schedule(&valid.object, &new.name))))
+        }
         Intent::ExportAudit(export) => exported(valid, export).map(Effect::ExportAudit),
         Intent::DeleteFinished(object) => Some(Effect::DeleteOwn(object.clone())),
         Intent::RecordEvent(notice) => Some(Effect::RecordEvent(Box::new(build_event(&namespace, notice, now)))),
@@ -32,18 +34,19 @@ pub(super) fn build(valid: &ValidPhaseSchedule, intent: &Intent, now: Timestamp)
     }
 }
 
-/// The run of a start. It belongs to nobody: deleting a schedule deletes no evidence.
-fn build_run(valid: &ValidPhaseSchedule, new: &NewPhaseRun) -> PhaseRun {
-    let spec = PhaseRunSpec { abort: false, ..valid.object.spec.run.clone() };
+/// A run of a schedule, whoever asks for it: its spec, and the labels by which it counts. It belongs to nobody: deleting a
+/// schedule deletes no evidence.
+pub fn run_of_schedule(schedule: &PhaseSchedule, name: &str) -> PhaseRun {
+    let spec = PhaseRunSpec { abort: false, ..schedule.spec.run.clone() };
     let labels = [
         (LABEL_MANAGED_BY, FIELD_MANAGER.to_owned()),
-        (LABEL_SCHEDULE, new.schedule.name.clone()),
+        (LABEL_SCHEDULE, schedule.name_any()),
         (LABEL_TARGET, target_label(&TargetReference::from(&spec.target_ref))),
     ];
     let digest = (ANNOTATION_SPEC_DIGEST.to_owned(), spec_digest(&spec));
-    let mut run = PhaseRun::new(&new.name, spec);
+    let mut run = PhaseRun::new(name, spec);
     run.metadata = ObjectMeta {
-        namespace: valid.object.namespace(),
+        namespace: schedule.namespace(),
         labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
         annotations: Some([digest].into()),
         ..run.metadata

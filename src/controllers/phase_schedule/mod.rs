@@ -15,7 +15,7 @@ mod validate;
 use jiff::Timestamp;
 use phaseloop_core::plan::{Intent, OwnKind, Plan};
 
-pub use self::{observe::ObservedPhaseSchedule, validate::ValidPhaseSchedule};
+pub use self::{build::run_of_schedule, observe::ObservedPhaseSchedule, validate::ValidPhaseSchedule};
 use super::{Kind, OperatorSettings, Report};
 use crate::{
     api::{PhaseSchedule, PhaseScheduleStatus},
