@@ -1,5 +1,6 @@
 //! The command line: the only place that reads it. Everything behind it gets a validated value.
 
+mod check;
 mod operator;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -10,6 +11,7 @@ use crate::simulation::crash::Point;
 
 use crate::exit::Exit;
 
+pub use check::{CheckArguments, CheckSubject, InstallationArguments};
 use operator::OPERATOR_HELP;
 pub use operator::{ConfigurationError, OperatorArguments};
 
@@ -43,6 +45,8 @@ pub enum Command {
     /// Judge one run against the runs before it; the verdict is the exit code
     #[command(after_long_help = ANALYZE_HELP)]
     Analyze(AnalyzeArguments),
+    /// Check an installation: what is missing or of another version is named with its remedy
+    Check(CheckArguments),
     /// Print the CustomResourceDefinitions
     #[command(after_long_help = CRDS_HELP)]
     Crds(CrdsArguments),

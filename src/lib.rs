@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod controllers;
 pub mod delivery;
 pub mod exit;
+pub mod installation;
 pub mod operator;
 pub mod probe;
 pub mod recording;

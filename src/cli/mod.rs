@@ -5,6 +5,7 @@
 //! **What must not**: decisions, and knowledge of the formats that are read.
 
 mod analyze;
+mod check;
 mod crashes;
 mod crds;
 mod operator;
@@ -28,6 +29,7 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Operator(arguments) => operator::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Analyze(arguments) => analyze::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
         Command::Crds(arguments) => crds::run(arguments),
     };
     match outcome {
