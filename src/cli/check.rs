@@ -1,12 +1,13 @@
 //! `phaseloop check`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 
 use super::output::print_text;
 use crate::{
     args::{CheckArguments, CheckSubject, InstallationArguments},
+    cluster::{MonotonicClock as _, ProcessClock},
     exit::Exit,
     installation::{Facts, Finding, POLICIES, Subject, judge, look, rights},
     operator::{configuration::Access, connection::connect},
@@ -41,7 +42,7 @@ async fn installation(arguments: &InstallationArguments) -> anyhow::Result<Vec<F
         deployment: arguments.deployment.clone(),
         policies: POLICIES.iter().filter(wanted).copied().collect(),
     };
-    let (rights, began) = (rights()?, Instant::now());
+    let (rights, began) = (rights()?, ProcessClock::start());
     let timeout = arguments.timeout.0.unsigned_abs();
     let mut lease_before = None;
     loop {
@@ -63,7 +64,7 @@ async fn installation(arguments: &InstallationArguments) -> anyhow::Result<Vec<F
 }
 
 fn version_of_lease(facts: &Facts) -> Option<String> {
-    facts.lease.as_ref().and_then(|lease| lease.resource_version())
+    facts.lease.as_ref().and_then(ResourceExt::resource_version)
 }
 
 fn line_of(finding: &Finding) -> String {

@@ -65,7 +65,7 @@ fn definitions(facts: &Facts) -> Vec<Finding> {
             Some(there) if !is_established(there) => {
                 wrong(what, "the API server has not taken it up", "kubectl describe it: a condition says why")
             }
-            Some(there) => match first_difference(&wanted["spec"], &there["spec"], "spec") {
+            Some(there) => match first_difference(spec_in(wanted), spec_in(there), "spec") {
                 Some(place) => wrong(what, format!("it is of another version: {place} differs"), APPLY_DEFINITIONS),
                 None => sound(what, "of this version"),
             },
@@ -119,7 +119,7 @@ fn of_policy(facts: &Facts, policy: &Policy) -> Finding {
     };
     let Some(there) = there else { return wrong(what, "it is not there", UPGRADE) };
     let (wanted, wanted_binding) = committed(policy);
-    if let Some(place) = first_difference(&wanted["spec"], &spec_of(there), "spec") {
+    if let Some(place) = first_difference(spec_in(&wanted), &spec_of(there), "spec") {
         return wrong(what, format!("it is of another version: {place} differs"), UPGRADE);
     }
     let warnings = there.status.iter().filter_map(|status| status.type_checking.as_ref());
@@ -128,10 +128,14 @@ fn of_policy(facts: &Facts, policy: &Policy) -> Finding {
         return wrong(what, format!("{}: {}", warning.field_ref, warning.warning), APPLY_DEFINITIONS);
     }
     let Some(binding) = binding else { return wrong(what, "it has no binding, so it is not in force", UPGRADE) };
-    match first_difference(&wanted_binding["spec"], &spec_of_binding(binding), "spec") {
+    match first_difference(spec_in(&wanted_binding), &spec_of_binding(binding), "spec") {
         Some(place) => wrong(what, format!("its binding is another one: {place} differs"), UPGRADE),
         None => sound(what, "of this version, bound, and refuses"),
     }
+}
+
+fn spec_in(object: &Value) -> &Value {
+    object.get("spec").unwrap_or(&Value::Null)
 }
 
 fn spec_of(policy: &ValidatingAdmissionPolicy) -> Value {

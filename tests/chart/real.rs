@@ -4,19 +4,24 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use kube::{
     Api, Client, Config,
-    api::{DynamicObject, ListParams, PostParams},
+    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
     core::{ApiResource, GroupVersionKind},
 };
 use phaseloop::{
     api::PhaseSchedule,
+    cluster::SystemClock,
+    controllers::Leadership as _,
     installation::{Finding, POLICIES, Subject, judge, look, rights},
+    operator::Operator,
+    telemetry::Health as _,
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -24,6 +29,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     committed::{read, repository},
     helm::{Helm, IMAGE, NAMESPACE, variable},
+    replica::parts,
 };
 
 const KUBECONFIG: &str = "PHASELOOP_TEST_KUBECONFIG";
@@ -71,6 +77,32 @@ async fn until_sound(client: &Client) {
     }
 }
 
+/// A replica under the operator's account comes to lead and is ready: each of its watches is allowed, and its lease.
+async fn a_replica_works(file: &Path, administrator: &Client) {
+    let account = client(file, Some("system:serviceaccount:phaseloop-system:phaseloop")).await;
+    let operator = Operator::start(&parts(account, &[NAMESPACE, WATCHED], Arc::new(SystemClock)), None);
+    let began = Instant::now();
+    while !(operator.vitals().ready().is_ok() && operator.held().is_leader()) {
+        assert!(began.elapsed() < DEADLINE, "{:?}", operator.vitals().ready());
+        sleep(PAUSE).await;
+    }
+    let subject = Subject { namespace: NAMESPACE.to_owned(), deployment: "phaseloop".to_owned(), policies: Vec::new() };
+    let mut before: Option<String> = None;
+    loop {
+        let facts = look(administrator, &subject, &rights().unwrap()).await.unwrap();
+        let findings = judge(&facts, &subject, before.as_deref());
+        let lease = findings.into_iter().find(|finding| finding.what == "Lease phaseloop-system/phaseloop").unwrap();
+        if lease.remedy.is_none() {
+            assert_eq!(lease.told, "held by a, who renews it");
+            break;
+        }
+        assert!(began.elapsed() < DEADLINE, "{}", lease.told);
+        before = facts.lease.and_then(|lease| lease.metadata.resource_version);
+        sleep(Duration::from_secs(3)).await;
+    }
+    operator.stop().await;
+}
+
 fn test_pod(name: &str) -> Pod {
     serde_json::from_value(json!({
         "metadata": { "name": name, "labels": { "app.kubernetes.io/managed-by": "phaseloop", "phaseloop.dev/role": "domain" } },
@@ -108,6 +140,16 @@ async fn until_pods_are_guarded(file: &Path) {
     let mut foreign = test_pod("p");
     foreign.metadata.labels = None;
     make(&jane, &foreign).await.expect("other pods are left alone");
+    let pods = |client: &Client| Api::<Pod>::namespaced(client.clone(), WATCHED);
+    pods(&operator).create(&PostParams::default(), &test_pod("labelled")).await.unwrap();
+    let label = async |key: &str| {
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { key: "x" } } }));
+        pods(&jane).patch("labelled", &PatchParams::default(), &patch).await
+    };
+    label("team").await.expect("people label pods as they like, but for our labels");
+    for key in ["phaseloop.dev/phase-run", "phaseloop.dev/role", "app.kubernetes.io/managed-by"] {
+        assert!(matches!(label(key).await, Err(kube::Error::Api(status)) if status.code == 403), "{key}");
+    }
 }
 
 /// The chart as an older version had it: a definition lacks a field.
@@ -193,6 +235,7 @@ async fn it_is_installed_upgraded_with_its_definitions_uninstalled_without_them_
     until_sound(&client).await;
     let sound = findings(&client).await;
     assert!(sound.iter().any(|finding| finding.what == "Rights of the operator" && finding.told.starts_with("all ")));
+    a_replica_works(&file, &client).await;
     let schedules: Api<PhaseSchedule> = Api::all(client.clone());
     assert_eq!(schedules.list(&ListParams::default()).await.unwrap().items.len(), 1);
 

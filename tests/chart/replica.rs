@@ -47,11 +47,12 @@ impl AuditExport for NoExport {
     }
 }
 
-fn parts(server: &ApiServer, clock: Arc<dyn Clock>) -> OperatorParts {
+/// What a replica is made of that works in these namespaces.
+pub(crate) fn parts(client: Client, namespaces: &[&str], clock: Arc<dyn Clock>) -> OperatorParts {
     OperatorParts {
-        client: Client::new(server.service_for(USER), OPERATORS),
-        server: "https://memory".to_owned(),
-        scopes: vec![Scope::Namespace(NAMESPACE.to_owned())],
+        client,
+        server: "https://test".to_owned(),
+        scopes: namespaces.iter().map(|namespace| Scope::Namespace((*namespace).to_owned())).collect(),
         place: LeasePlace { namespace: OPERATORS.to_owned(), name: LEASE.to_owned(), identity: "a".to_owned() },
         terms: LeaseTerms::default(),
         settings: OperatorSettings { image: "phaseloop:1".to_owned() },
@@ -77,7 +78,8 @@ pub(crate) fn asked_by_a_replica() -> Asked {
         });
         server.actor("jane").create(&class).unwrap();
         let heard = listen(&server, USER);
-        let operator = Operator::start(&parts(&server, clock), None);
+        let operator =
+            Operator::start(&parts(Client::new(server.service_for(USER), OPERATORS), &[NAMESPACE], clock), None);
         let began = Instant::now();
         while !(operator.vitals().ready().is_ok() && operator.held().is_leader()) {
             assert!(began.elapsed() < PATIENCE, "{:?}", operator.vitals().ready());

@@ -86,9 +86,12 @@ fn every_value_has_a_default_a_description_and_a_type_and_unknown_ones_are_refus
     assert!(rows.len() > 40, "{}", rows.len());
 }
 
+/// What is broken, how, and what is found.
+type Breakage = (&'static str, fn(&mut Value, &mut Value), &'static str);
+
 #[test]
 fn what_schema_and_defaults_do_not_share_is_found() {
-    let broken: [(&str, fn(&mut Value, &mut Value), &str); 5] = [
+    let broken: [Breakage; 5] = [
         ("a default too many", |_, values| values["log"]["colour"] = true.into(), "log.colour: is in"),
         ("a default too few", |_, values| drop(values.as_object_mut().unwrap().remove("replicas")), "replicas: has no"),
         ("a wrong type", |_, values| values["replicas"] = "2".into(), "replicas: the default \"2\" is no integer"),
@@ -140,8 +143,7 @@ fn the_committed_page_of_values_is_that_of_the_chart() {
                     `UPDATE=1 cargo test --test chart`.\nWhat to choose: [installing](../installing.md).\n\n\
                     | value | default | meaning |\n| --- | --- | --- |\n"
         .to_owned();
-    for row in groups.values().flatten() {
-        text += &format!("| `{}` | `{}` | {} |\n", row.path, row.default, row.description);
-    }
+    let line = |row: &&Row| format!("| `{}` | `{}` | {} |\n", row.path, row.default, row.description);
+    text.extend(groups.values().flatten().map(line));
     same_as_committed("docs/reference/chart-values.md", &text);
 }
