@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod check;
 mod cycle;
 mod init;
 mod operator;
@@ -27,6 +28,7 @@ use uninstall::UNINSTALL_HELP;
 
 pub use access::AccessArguments;
 pub use audit::{AuditArguments, AuditCommand, ExportArguments, VerifyArguments};
+pub use check::{CheckArguments, CheckSubject, InstallationArguments};
 pub use cycle::{CycleArguments, CycleSubject};
 pub use init::{InitArguments, TargetName};
 pub use operator::{ConfigurationError, OperatorArguments};
@@ -64,6 +66,8 @@ pub enum Command {
     /// Judge one run against the runs before it; the verdict is the exit code
     #[command(after_long_help = ANALYZE_HELP)]
     Analyze(AnalyzeArguments),
+    /// Check an installation: what is missing or of another version is named with its remedy
+    Check(CheckArguments),
     /// Print the CustomResourceDefinitions
     #[command(after_long_help = CRDS_HELP)]
     Crds(CrdsArguments),

@@ -9,6 +9,7 @@ pub mod controllers;
 pub mod delivery;
 pub mod exit;
 pub mod handling;
+pub mod installation;
 pub mod operator;
 pub mod probe;
 pub mod recording;

@@ -6,6 +6,7 @@
 
 mod analyze;
 mod audit;
+mod check;
 mod cluster;
 mod collect;
 mod crashes;
@@ -39,6 +40,7 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Operator(arguments) => operator::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Analyze(arguments) => analyze::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
         Command::Crds(arguments) => crds::run(arguments),
         Command::Preflight(arguments) => preflight::run(arguments),
         Command::Guard(arguments) => guard::run(arguments),

@@ -98,6 +98,10 @@ metrics! {
     CANARIES = Gauge "canaries" [
         LabelDefinition { name: "outcome", values: "Passed, Failed, Inconclusive, Aborted, None while it goes on" }
     ] "TuningCanaries that exist, by outcome";
+    UNRESTORED = Gauge "canaries_unrestored" []
+        "TuningCanaries whose pod was not seen to end within its bound: their targets are frozen until the node answers or a person does";
+    MISSED_STARTS = Gauge "missed_starts" []
+        "Starts that the PhaseSchedules which exist missed for good since each was made";
     PROMOTIONS = Gauge "promotions" [
         LabelDefinition {
             name: "phase",

@@ -49,6 +49,10 @@ pub struct ObjectFacts {
     pub budget_left: Option<BudgetLeft>,
     /// From the decision to end a canary to the end of its containers.
     pub restored_after: Option<SignedDuration>,
+    /// Whether a canary's pod was not seen to end within its bound, and nobody has answered for its node.
+    pub restore_failed: bool,
+    /// Starts that a schedule missed for good since it was made.
+    pub missed_starts: u32,
 }
 
 impl ObjectFacts {
@@ -59,18 +63,21 @@ impl ObjectFacts {
             Some(words.iter().find(|word| **word == said).copied().unwrap_or("Other"))
         };
         match kind {
-            OwnKind::PhaseSchedule => Self::default(),
+            OwnKind::PhaseSchedule => Self { missed_starts: missed_starts(status), ..Self::default() },
             OwnKind::PhaseRun => Self { state: word("verdict", VERDICTS), ..Self::default() },
-            OwnKind::TuningCanary => {
-                Self { state: word("verdict", OUTCOMES), restored_after: restored_after(status), ..Self::default() }
-            }
+            OwnKind::TuningCanary => Self {
+                state: word("verdict", OUTCOMES),
+                restored_after: restored_after(status),
+                restore_failed: restore_failed(status),
+                ..Self::default()
+            },
             OwnKind::Promotion => Self { state: word("phase", PROMOTION_PHASES), ..Self::default() },
             OwnKind::Escalation => Self {
                 state: word("state", ESCALATION_STATES),
                 gates: rows(status, "gates").filter_map(gate).collect(),
                 armed: rows(status, "flags").filter_map(armed).collect(),
                 budget_left: budget_left(spec, status),
-                restored_after: None,
+                ..Self::default()
             },
         }
     }
@@ -122,6 +129,20 @@ fn restored_after(status: &Value) -> Option<SignedDuration> {
     let mut records = rows(status.get("history")?, "records");
     let judged = records.find(|record| matches!(record.get("to").and_then(Value::as_str), Some("Scoring" | "Done")))?;
     Some(released.duration_since(instant(judged.get("at")?)?).max(SignedDuration::ZERO))
+}
+
+/// As `controllers::tuning_canary::facts::is_frozen` has it.
+fn restore_failed(status: &Value) -> bool {
+    let says = |row: &Value, field: &str, word: &str| row.get(field).and_then(Value::as_str) == Some(word);
+    let failed = rows(status, "conditions").any(|row| {
+        says(row, "type", "Restored") && says(row, "status", "False") && says(row, "reason", "RestoreFailed")
+    });
+    failed && status.get("releasedAt").is_none()
+}
+
+fn missed_starts(status: &Value) -> u32 {
+    let missed = status.get("missedRuns").and_then(Value::as_u64).unwrap_or_default();
+    u32::try_from(missed).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

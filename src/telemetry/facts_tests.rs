@@ -85,3 +85,15 @@ fn a_malformed_object_tells_less_and_stalls_nothing() {
         }
     }
 }
+
+#[test]
+fn a_canary_that_was_not_seen_to_end_and_starts_that_were_missed_are_told() {
+    let restored = |status: &str, reason: &str| {
+        let status = json!({ "conditions": [{ "type": "Restored", "status": status, "reason": reason }] });
+        ObjectFacts::of(OwnKind::TuningCanary, &json!({}), &status).restore_failed
+    };
+    assert!(restored("False", "RestoreFailed"));
+    assert!(!restored("False", "Releasing") && !restored("True", "RestoreFailed"));
+    let missed = |status| ObjectFacts::of(OwnKind::PhaseSchedule, &json!({}), &status).missed_starts;
+    assert_eq!((missed(json!({ "missedRuns": 3 })), missed(json!({})), missed(json!({ "missedRuns": -1 }))), (3, 0, 0));
+}

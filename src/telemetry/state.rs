@@ -14,8 +14,8 @@ use prometheus_client::{
 use super::{
     ObjectFacts,
     definition::{
-        BUDGET_LEFT, CANARIES, ESCALATIONS, FLAG_EXPIRY, FLAGS_ARMED, GATES, LEADER, MetricDefinition, PHASE_RUNS,
-        PROMOTIONS, READY_GATE,
+        BUDGET_LEFT, CANARIES, ESCALATIONS, FLAG_EXPIRY, FLAGS_ARMED, GATES, LEADER, MISSED_STARTS, MetricDefinition,
+        PHASE_RUNS, PROMOTIONS, READY_GATE, UNRESTORED,
     },
 };
 
@@ -64,6 +64,8 @@ pub fn gauges(state: &LoopState) -> Vec<GaugeRows> {
         GaugeRows { definition: &BUDGET_LEFT, rows: budget_rows(escalations()) },
         by_state(&PHASE_RUNS, OwnKind::PhaseRun),
         by_state(&CANARIES, OwnKind::TuningCanary),
+        one(&UNRESTORED, summed(state, |facts| u32::from(facts.restore_failed))),
+        one(&MISSED_STARTS, summed(state, |facts| facts.missed_starts)),
         by_state(&PROMOTIONS, OwnKind::Promotion),
     ]
 }
@@ -76,6 +78,10 @@ fn counted(state: &LoopState, kind: OwnKind) -> Rows {
         *rows.entry(vec![facts.state.unwrap_or(NO_STATE).to_owned()]).or_default() += 1.0;
     }
     rows
+}
+
+fn summed(state: &LoopState, figure: impl Fn(&ObjectFacts) -> u32) -> f64 {
+    state.objects.iter().map(|(_, facts)| f64::from(figure(facts))).sum()
 }
 
 fn gate_rows<'a>(escalations: impl Iterator<Item = &'a ObjectFacts>) -> Rows {

@@ -21,7 +21,7 @@ fn escalation(
         gates: gates.to_vec(),
         armed: armed.to_vec(),
         budget_left: Some(BudgetLeft { measure, hold }),
-        restored_after: None,
+        ..ObjectFacts::default()
     }
 }
 
@@ -42,9 +42,14 @@ fn full() -> LoopState {
             of(OwnKind::PhaseRun, Some("Healthy")),
             of(OwnKind::PhaseRun, Some("Healthy")),
             of(OwnKind::PhaseRun, None),
-            of(OwnKind::TuningCanary, Some("Passed")),
+            (
+                OwnKind::TuningCanary,
+                ObjectFacts { state: Some("Passed"), restore_failed: true, ..ObjectFacts::default() },
+            ),
             of(OwnKind::Promotion, Some("Applied")),
             of(OwnKind::PhaseSchedule, None),
+            (OwnKind::PhaseSchedule, ObjectFacts { missed_starts: 2, ..ObjectFacts::default() }),
+            (OwnKind::PhaseSchedule, ObjectFacts { missed_starts: 3, ..ObjectFacts::default() }),
         ],
     }
 }
@@ -66,6 +71,8 @@ fn gauges_are_what_the_objects_say() {
         (&BUDGET_LEFT, vec![("hold", 900.0), ("measure", 10.0)]),
         (&PHASE_RUNS, vec![("Healthy", 2.0), ("None", 1.0)]),
         (&CANARIES, vec![("Passed", 1.0)]),
+        (&UNRESTORED, vec![("", 1.0)]),
+        (&MISSED_STARTS, vec![("", 5.0)]),
         (&PROMOTIONS, vec![("Applied", 1.0)]),
     ] {
         let expected: Vec<(String, f64)> =

@@ -27,7 +27,7 @@ pub struct RequestDescription {
     pub resource: String,
     /// The namespace; empty for the whole cluster.
     pub namespace: String,
-    /// The name; empty for lists and creates.
+    /// The name; of a list or a watch the one that its field selector demands, as authorization has it; else empty.
     pub name: String,
     /// The subresource; empty for the object itself.
     pub subresource: String,

@@ -208,6 +208,11 @@ impl ApiServer {
         *self.shared.interceptor.lock().unwrap_or_else(PoisonError::into_inner) = interceptor;
     }
 
+    /// Who decides about requests, so that somebody else can listen before it.
+    pub fn interceptor(&self) -> Option<Arc<dyn RequestInterceptor>> {
+        self.shared.interceptor.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Switches the policy of `manifests/policies/promotion-decision.yaml` on or off.
     pub fn enforce_promotion_decisions(&self, enforced: bool) {
         self.with_state(|state| state.settings.enforces_promotion_decisions = enforced);

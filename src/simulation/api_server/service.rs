@@ -135,7 +135,7 @@ impl ApiServer {
             group: request.definition.group.clone(),
             resource: request.definition.plural.clone(),
             namespace: request.namespace().to_owned(),
-            name: request.name().to_owned(),
+            name: name_for_authorization(request),
             subresource: request.subresource.clone(),
             user: request.user.clone(),
             field_manager: request.query.given("fieldManager").unwrap_or(&request.user_agent).to_owned(),
@@ -210,6 +210,15 @@ impl ApiServer {
         }
         response
     }
+}
+
+/// A list or watch of one name counts as of that object, so that a rule may be bound to it.
+fn name_for_authorization(request: &ApiRequest) -> String {
+    if !matches!(request.verb, Verb::List | Verb::Watch) {
+        return request.name().to_owned();
+    }
+    let selector = request.query.given("fieldSelector").unwrap_or_default();
+    selector.strip_prefix("metadata.name=").unwrap_or_default().to_owned()
 }
 
 fn verb_of(method: &Method, named: bool, query: &Query) -> Result<Verb, StatusError> {
