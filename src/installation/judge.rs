@@ -130,7 +130,7 @@ fn of_policy(facts: &Facts, policy: &Policy) -> Finding {
     let Some(binding) = binding else { return wrong(what, "it has no binding, so it is not in force", UPGRADE) };
     match first_difference(spec_in(&wanted_binding), &spec_of_binding(binding), "spec") {
         Some(place) => wrong(what, format!("its binding is another one: {place} differs"), UPGRADE),
-        None => sound(what, "of this version, bound, and refuses"),
+        None => sound(what, "of this version, and bound"),
     }
 }
 

@@ -36,7 +36,7 @@ const KUBECONFIG: &str = "PHASELOOP_TEST_KUBECONFIG";
 /// Where phaseloop works beside its own namespace.
 const WATCHED: &str = "chat";
 /// Seconds usually; a machine that compiles besides may need many times that.
-const DEADLINE: Duration = Duration::from_mins(3);
+const DEADLINE: Duration = Duration::from_mins(5);
 const PAUSE: Duration = Duration::from_millis(200);
 
 async fn client(file: &Path, user: Option<&str>) -> Client {

@@ -23,20 +23,31 @@ fn workload() -> Value {
 
 /// What a person changes of what `phaseloop init` printed, to see a week of nights in minutes.
 fn hurry(person: &Person<'_>) {
-    let serving = json!({"workload": workload(), "slo": {"e2e": "2s"}, "warmup": "2s", "duration": "30s"});
+    let serving = json!({"workload": workload(), "slo": {"ttft": "100ms", "e2e": "5s"}, "warmup": "2s", "duration": "30s"});
     let run = json!({"domains": [{"name": "serving", "serving": serving}]});
     person.patch(&format!("phaseschedule/{NAME}"), &json!({"spec": {"run": run}}));
-    let all_day = json!([{"start": "00:00", "end": "00:00", "timeZone": "Etc/UTC"}]);
+    let open = json!([open_window()]);
     person.patch(
         &format!("escalation/{NAME}"),
         &json!({"spec": {
             "rules": [{"symptom": "latency_regression", "threshold": 2, "parameters": ["max-num-seqs"]}],
             "parameters": [{"name": "max-num-seqs", "values": ["4", "64"]}],
             "canary": {"measure": "15s"},
-            "safety": {"windows": all_day, "measureBudget": "300s"},
-            "promotion": {"approval": "Automatic", "windows": all_day},
+            "safety": {"windows": open, "measureBudget": "300s"},
+            "promotion": {"approval": "Automatic", "windows": open},
         }}),
     );
+}
+
+/// A maintenance window that opened an hour ago and is open for eleven more.
+fn open_window() -> Value {
+    #[allow(clippy::disallowed_methods, reason = "the operator in the cluster goes by the clock of the machine")]
+    let now = jiff::Timestamp::now();
+    let at = |hours: i64| {
+        let instant = now + jiff::SignedDuration::from_hours(hours);
+        instant.strftime("%H:%M").to_string()
+    };
+    json!({"start": at(-1), "end": at(11), "timeZone": "Etc/UTC"})
 }
 
 fn arguments(deployment: &Deployment) -> Vec<String> {

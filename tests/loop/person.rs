@@ -62,6 +62,12 @@ impl<'a> Person<'a> {
         self.run(command, "")
     }
 
+    /// What a command said that must succeed.
+    fn succeed(what: &str, said: Said) -> String {
+        assert_eq!(said.code, 0, "{what}: {}{}", said.out, said.err);
+        said.out
+    }
+
     fn run(&self, mut command: Command, input: &str) -> Said {
         command.env("KUBECONFIG", variable(KUBECONFIG)).env("NO_COLOR", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -74,21 +80,19 @@ impl<'a> Person<'a> {
 
     /// `kubectl apply` of a file.
     pub(crate) fn apply(&self, file: &str) {
-        let said = self.kubectl(&["apply", "--filename", "-"], file);
-        assert_eq!(said.code, 0, "{file}\n{said:?}");
+        Self::succeed(file, self.kubectl(&["apply", "--filename", "-"], file));
     }
 
     /// `kubectl patch --type merge`.
     pub(crate) fn patch(&self, object: &str, patch: &Value) {
-        let said = self.kubectl(&["patch", object, "--type", "merge", "--patch", &patch.to_string()], "");
-        assert_eq!(said.code, 0, "{object}: {said:?}");
+        let patch = patch.to_string();
+        Self::succeed(object, self.kubectl(&["patch", object, "--type", "merge", "--patch", &patch], ""));
     }
 
     /// `kubectl get -o json`.
     pub(crate) fn get(&self, object: &str) -> Value {
-        let said = self.kubectl(&["get", object, "--output", "json"], "");
-        assert_eq!(said.code, 0, "{object}: {said:?}");
-        serde_json::from_str(&said.out).unwrap()
+        let out = Self::succeed(object, self.kubectl(&["get", object, "--output", "json"], ""));
+        serde_json::from_str(&out).unwrap()
     }
 
     /// `phaseloop cycle --force`: a night, now. Answers the exit code and why the cycle ended.
@@ -102,12 +106,11 @@ impl<'a> Person<'a> {
     }
 
     /// What a person sees at the end.
-    pub(crate) fn look_around(&self) -> String {
+    pub(crate) fn look_around(&self) {
         let kinds = "phaseruns,escalations,tuningcanaries,promotions.phaseloop.dev";
-        let said = self.kubectl(&["get", kinds], "");
-        for line in said.out.lines() {
+        let out = Self::succeed(kinds, self.kubectl(&["get", kinds], ""));
+        for line in out.lines() {
             self.tell(line);
         }
-        said.out
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The image of the stand-in engine; its `vllm serve` takes vLLM's arguments.
-const STAND_IN: &str = "localhost/phaseloop-test/vllm:v0.32.0";
+const STAND_IN: &str = "localhost/phaseloop-test/vllm:1";
 /// An image that holds nothing: the programs are those of the machine, mounted at their own paths.
 const MACHINE: &str = "localhost/phaseloop-test/machine:1";
 /// Names the folder of `tests/cluster/fetch-vllm`, and after it the folders of the machine that its Python needs.
@@ -100,7 +100,13 @@ fn real(flags: &[&str], folders: &[PathBuf]) -> String {
         ("NUMBA_CACHE_DIR", "/tmp/numba"),
         ("VLLM_CACHE_ROOT", "/tmp/vllm"),
     ];
-    let own = [model.as_str(), "--served-model-name=tiny", "--max-model-len=1024", "--enforce-eager"];
+    let own = [
+        model.as_str(),
+        "--served-model-name=tiny",
+        "--max-model-len=1024",
+        "--enforce-eager",
+        "--gpu-memory-utilization=0.1",
+    ];
     let mut text = container(MACHINE, &command, &[&own, flags].concat(), &variables);
     let (mut mounts, mut volumes) = (String::from("          volumeMounts:\n"), String::from("      volumes:\n"));
     for (number, folder) in folders.iter().enumerate() {
