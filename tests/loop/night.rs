@@ -1,16 +1,22 @@
 //! The night: a flag that somebody lowered is found, counted, tuned and put right.
 
 use k8s_openapi::api::apps::v1::Deployment;
+use phaseloop::api::Escalation;
 use serde_json::{Value, json};
 
 use crate::{
     person::Person,
     support::{Place, cluster},
-    target::Engine,
+    target::{Engine, FAULTS},
 };
 
 /// The name of the target, its schedule and its Escalation.
 const NAME: &str = "chat";
+
+/// The flag as it should be.
+const GOOD: &str = "--max-num-seqs=64";
+/// The flag as somebody sets it.
+const BAD: &str = "--max-num-seqs=2";
 
 /// The load of a night, as the recordings of a real vLLM have it: far from what a healthy engine can take, and more than
 /// one with two sequences can.
@@ -23,7 +29,8 @@ fn workload() -> Value {
 
 /// What a person changes of what `phaseloop init` printed, to see a week of nights in minutes.
 fn hurry(person: &Person<'_>) {
-    let serving = json!({"workload": workload(), "slo": {"ttft": "100ms", "e2e": "5s"}, "warmup": "2s", "duration": "30s"});
+    let serving =
+        json!({"workload": workload(), "slo": {"ttft": "100ms", "e2e": "5s"}, "warmup": "5s", "duration": "30s"});
     let run = json!({"domains": [{"name": "serving", "serving": serving}]});
     person.patch(&format!("phaseschedule/{NAME}"), &json!({"spec": {"run": run}}));
     let open = json!([open_window()]);
@@ -60,47 +67,79 @@ async fn on_a_real_vllm_a_lowered_flag_is_found_counted_tuned_and_put_right() {
     let Some(client) = cluster().await else { return };
     let Some(engine) = Engine::real() else { return };
     let place = Place::new(client, "real-night").await;
-    a_night(&place, &engine).await;
+    let person = Person::new(&place);
+    until_promoted(&place, &person, &engine).await;
+    let healed = place.until(NAME, "rolled out", is_rolled_out).await;
+    assert!(arguments(&healed).contains(&GOOD.to_owned()), "{:?}", arguments(&healed));
+    assert_eq!(person.night(NAME), (0, "Healthy".to_owned()));
+    assert_eq!(phases_of_promotions(&person), ["Validated"]);
+    person.look_around();
     place.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_the_stand_in_a_lowered_flag_is_found_counted_tuned_and_put_right() {
+async fn a_value_that_does_not_hold_is_taken_back_to_the_letter_and_denied() {
     let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "night").await;
-    a_night(&place, &Engine::StandIn(Vec::new())).await;
+    let place = Place::new(client, "rollback").await;
+    let person = Person::new(&place);
+    let before = until_promoted(&place, &person, &Engine::StandIn).await;
+    place.until(NAME, "rolled out", is_rolled_out).await;
+    person.tell("engines become slower, whatever their flags are");
+    let fault = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": FAULTS}, "data": {"STAND_IN_STEP_FACTOR": "4"},
+    });
+    person.apply(&fault.to_string());
+    assert_eq!(person.night(NAME).0, 1);
+    let taken_back = |target: &Deployment| is_rolled_out(target) && arguments(target).contains(&BAD.to_owned());
+    let after = place.until(NAME, "taken back", taken_back).await;
+    assert_eq!(of_people(&after), of_people(&before));
+    let rolled_back = |escalation: &Escalation| {
+        let status = escalation.status.as_ref();
+        status.is_some_and(|status| !status.denied.is_empty() && status.flags.iter().all(|flag| flag.count <= 1))
+    };
+    place.until(NAME, "told that the value is denied, and that its night counts as one", rolled_back).await;
+    assert_eq!(phases_of_promotions(&person), ["RolledBack"]);
+    person.look_around();
     place.leave().await;
 }
 
-async fn a_night(place: &Place, engine: &Engine) {
-    let person = Person::new(place);
-    person.apply(&engine.deployment(NAME, &["--max-num-seqs=64"]));
+/// Three runs begin a baseline, somebody lowers the flag, two runs find it; the second one ends with a promotion. Answers the
+/// target as it was before it.
+async fn until_promoted(place: &Place, person: &Person<'_>, engine: &Engine) -> Deployment {
+    person.apply(&engine.deployment(NAME, &[GOOD]));
     place.until(NAME, "rolled out", is_rolled_out).await;
     person.tell("the engine serves");
 
     let said = person.phaseloop(&["init", &format!("deployment/{NAME}"), "--rate", "30"]);
-    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.code, 0, "{}", said.err);
     person.apply(&said.out);
-    hurry(&person);
+    hurry(person);
 
     for _ in 0..3 {
-        assert_eq!(person.night(NAME).0, 3, "a baseline begins with runs of which nothing can be said");
+        let (code, reason) = person.night(NAME);
+        assert_eq!((code, reason.as_str()), (3, "Unknown"), "a baseline begins with runs of which nothing can be said");
     }
     person.tell("somebody lowers --max-num-seqs to 2");
-    person.apply(&engine.deployment(NAME, &["--max-num-seqs=2"]));
-    place.until(NAME, "rolled out", is_rolled_out).await;
+    person.apply(&engine.deployment(NAME, &[BAD]));
+    let lowered = |target: &Deployment| is_rolled_out(target) && arguments(target).contains(&BAD.to_owned());
+    let before = place.until(NAME, "rolled out", lowered).await;
 
     assert_eq!(person.night(NAME), (1, "Counted".to_owned()));
     assert_eq!(person.night(NAME), (2, "Promoted".to_owned()));
-    let healed = place.until(NAME, "rolled out", is_rolled_out).await;
-    assert!(arguments(&healed).contains(&"--max-num-seqs=64".to_owned()), "{:?}", arguments(&healed));
-    assert_eq!(person.night(NAME), (0, "Healthy".to_owned()));
+    before
+}
 
+fn phases_of_promotions(person: &Person<'_>) -> Vec<String> {
     let promotions = person.get("promotions.phaseloop.dev");
-    let phases: Vec<&str> =
-        promotions["items"].as_array().unwrap().iter().filter_map(|item| item["status"]["phase"].as_str()).collect();
-    assert_eq!(phases, ["Validated"]);
-    person.look_around();
+    let items = promotions["items"].as_array().unwrap();
+    items.iter().filter_map(|item| item["status"]["phase"].as_str().map(str::to_owned)).collect()
+}
+
+/// What people said of a target: all but what the cluster's own controllers keep there.
+fn of_people(target: &Deployment) -> Value {
+    let mut annotations = target.metadata.annotations.clone().unwrap_or_default();
+    annotations.retain(|key, _| !key.starts_with("deployment.kubernetes.io/"));
+    json!({"annotations": annotations, "labels": target.metadata.labels, "spec": target.spec})
 }
 
 /// As `kubectl rollout status` has it.

@@ -14,10 +14,13 @@ const MACHINE: &str = "localhost/phaseloop-test/machine:1";
 /// Names the folder of `tests/cluster/fetch-vllm`, and after it the folders of the machine that its Python needs.
 const VLLM_FOLDERS: &str = "PHASELOOP_TEST_VLLM";
 
+/// A ConfigMap that changes what engines do without a change of their template, as a bad driver or a bad node would.
+pub(crate) const FAULTS: &str = "faults";
+
 /// What serves.
 pub(crate) enum Engine {
-    /// The stand-in; with variables that switch faults on.
-    StandIn(Vec<(&'static str, &'static str)>),
+    /// The stand-in; variables of the ConfigMap [`FAULTS`], if there is one when a pod starts, switch faults on.
+    StandIn,
     /// vLLM itself, on the CPU.
     Real(Vec<PathBuf>),
 }
@@ -37,7 +40,7 @@ impl Engine {
     /// A Deployment of one replica that serves a tiny model, with these flags besides.
     pub(crate) fn deployment(&self, name: &str, flags: &[&str]) -> String {
         let container = match self {
-            Self::StandIn(faults) => stand_in(flags, faults),
+            Self::StandIn => stand_in(flags),
             Self::Real(folders) => real(flags, folders),
         };
         format!(
@@ -77,7 +80,7 @@ fn container(image: &str, command: &str, arguments: &[&str], variables: &[(&str,
             httpGet: {{path: /health, port: 8000}}
             periodSeconds: 1
           resources:
-            requests: {{cpu: 100m}}
+            requests: {{cpu: 300m}}
             limits: {{nvidia.com/gpu: "1"}}
 "#,
         arguments = arguments.join(", "),
@@ -85,8 +88,9 @@ fn container(image: &str, command: &str, arguments: &[&str], variables: &[(&str,
     )
 }
 
-fn stand_in(flags: &[&str], faults: &[(&str, &str)]) -> String {
-    container(STAND_IN, "vllm", &[&["tiny"], flags].concat(), faults)
+fn stand_in(flags: &[&str]) -> String {
+    let text = container(STAND_IN, "vllm", &[&["tiny"], flags].concat(), &[]);
+    text + &format!("          envFrom: [{{configMapRef: {{name: {FAULTS}, optional: true}}}}]\n")
 }
 
 fn real(flags: &[&str], folders: &[PathBuf]) -> String {
@@ -108,7 +112,10 @@ fn real(flags: &[&str], folders: &[PathBuf]) -> String {
         "--gpu-memory-utilization=0.1",
     ];
     let mut text = container(MACHINE, &command, &[&own, flags].concat(), &variables);
-    let (mut mounts, mut volumes) = (String::from("          volumeMounts:\n"), String::from("      volumes:\n"));
+    // The engine's processes share memory: as in vLLM's own manifests.
+    let mut mounts =
+        String::from("          volumeMounts:\n            - {name: shared-memory, mountPath: /dev/shm}\n");
+    let mut volumes = String::from("      volumes:\n        - {name: shared-memory, emptyDir: {medium: Memory}}\n");
     for (number, folder) in folders.iter().enumerate() {
         let folder: &Path = folder;
         let at = folder.display();

@@ -4,32 +4,42 @@ usage: make-model.py FOLDER
 The same weights every time. What it answers makes no sense; how an engine queues, batches and dies does not depend on it.
 """
 
+import string
 import sys
 from pathlib import Path
 
 import torch
-from tokenizers import ByteLevelBPETokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 SENTENCE = "every night a replica of the model server is measured in isolation and compared with the nights before it"
-VOCABULARY = 512
 CONTEXT_TOKENS = 2048
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer that takes any bytes, so that any prompt can be sent."""
-    trained = ByteLevelBPETokenizer()
-    trained.train_from_iterator([SENTENCE] * 8, vocab_size=VOCABULARY, special_tokens=["<s>", "</s>"])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer, bos_token="<s>", eos_token="</s>")
-    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
-    return tokenizer
+    """A tokenizer of whole characters.
+
+    With one of bytes, as usual, a model of random weights mostly says halves of characters, which vLLM holds back until they
+    are whole: the first text of an answer would come long after its first token.
+    """
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    alphabet = list(string.ascii_letters + string.digits + string.punctuation)
+    trainer = trainers.BpeTrainer(vocab_size=256, special_tokens=["<s>", "</s>", "<unk>"], initial_alphabet=alphabet)
+    tokenizer.train_from_iterator([SENTENCE] * 8, trainer)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    wrapped.chat_template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+    return wrapped
 
 
-def make_model() -> LlamaForCausalLM:
+def make_model(vocabulary: int) -> LlamaForCausalLM:
     torch.manual_seed(7)
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=VOCABULARY,
+            vocab_size=vocabulary,
             hidden_size=128,
             intermediate_size=256,
             num_hidden_layers=2,
@@ -45,8 +55,9 @@ def make_model() -> LlamaForCausalLM:
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    make_tokenizer().save_pretrained(folder)
-    make_model().to(torch.bfloat16).save_pretrained(folder)
+    tokenizer = make_tokenizer()
+    tokenizer.save_pretrained(folder)
+    make_model(len(tokenizer)).to(torch.bfloat16).save_pretrained(folder)
 
 
 main()
