@@ -52,14 +52,14 @@ impl<'a> Person<'a> {
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Said {
         let mut command = Command::new(variable(KUBECTL));
         command.args(["--namespace", &self.place.namespace]).args(arguments);
-        self.run(command, input)
+        Self::run(command, input)
     }
 
     /// `phaseloop ARGUMENTS`.
     pub(crate) fn phaseloop(&self, arguments: &[&str]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_phaseloop"));
         command.args(arguments).args(["--namespace", &self.place.namespace]);
-        self.run(command, "")
+        Self::run(command, "")
     }
 
     /// What a command said that must succeed.
@@ -68,7 +68,7 @@ impl<'a> Person<'a> {
         said.out
     }
 
-    fn run(&self, mut command: Command, input: &str) -> Said {
+    fn run(mut command: Command, input: &str) -> Said {
         command.env("KUBECONFIG", variable(KUBECONFIG)).env("NO_COLOR", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
