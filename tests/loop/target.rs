@@ -80,7 +80,7 @@ fn container(image: &str, command: &str, arguments: &[&str], variables: &[(&str,
             httpGet: {{path: /health, port: 8000}}
             periodSeconds: 1
           resources:
-            requests: {{cpu: 300m}}
+            requests: {{cpu: 200m}}
             limits: {{nvidia.com/gpu: "1"}}
 "#,
         arguments = arguments.join(", "),

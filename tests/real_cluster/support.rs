@@ -27,6 +27,9 @@ pub(crate) const SHELL: &str = "localhost/phaseloop-test/shell:1";
 /// The resource that the node offers.
 pub(crate) const GPU: &str = "nvidia.com/gpu";
 
+/// Label of a test's namespace: the test binary, so that what a killed run left can be told from the work of others.
+const LABEL_BINARY: &str = "phaseloop-test-binary";
+
 /// What takes seconds may take minutes where others compile.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(5);
 
@@ -70,7 +73,8 @@ impl Place {
     /// A new namespace; its name begins with `test`. It is as ready as a user's: it has its `ServiceAccount`.
     pub(crate) async fn new(client: Client, test: &str) -> Self {
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        let wanted = object(json!({"metadata": {"generateName": format!("{test}-")}}));
+        let labels = json!({LABEL_BINARY: env!("CARGO_CRATE_NAME")});
+        let wanted = object(json!({"metadata": {"generateName": format!("{test}-"), "labels": labels}}));
         let namespace = namespaces.create(&PostParams::default(), &wanted).await.unwrap().name_any();
         let place = Self { client, namespace };
         place.until::<k8s_openapi::api::core::v1::ServiceAccount>("default", "there", |_| true).await;
