@@ -1,6 +1,8 @@
 //! Some of the points of a story. `phaseloop simulate --crashes` takes all of them, as `tests/run crashes` does.
 
-use phaseloop::simulation::crash::{Disturbance, Finding, HistoryError, Point, SurveyTerms, disturbed_story, survey};
+use phaseloop::simulation::crash::{
+    Disturbance, Finding, Histories, HistoryError, Point, SurveyTerms, disturbed_story, survey,
+};
 
 use crate::scenario::two_nights;
 
@@ -20,6 +22,19 @@ fn a_story_ends_the_same_whichever_write_the_operator_dies_at() {
         report.histories
     );
     assert_eq!(report.findings, [] as [Finding; 0], "of {:?}", report.histories);
+}
+
+#[test]
+fn the_story_has_every_kind_of_write_in_it() {
+    let file = two_nights();
+    let histories = Histories::new(&file).unwrap();
+    let writes = &histories.undisturbed(Disturbance::KilledAfter).writes;
+    for resource in ["phaseruns", "tuningcanaries", "pods", "promotions", "deployments", "escalations"] {
+        assert!(writes.iter().any(|write| write.contains(resource)), "{resource}: {writes:#?}");
+    }
+    let disturbed = Point { write: writes.len() as u64, disturbance: Disturbance::KilledAfter };
+    let outcome = format!("{:?}", histories.disturbed(disturbed).unwrap().outcome);
+    assert!(outcome.contains("Validated"), "the cure is confirmed");
 }
 
 #[test]

@@ -100,9 +100,9 @@ fn real(flags: &[&str], folders: &[PathBuf]) -> String {
     let variables = [
         ("HF_HUB_OFFLINE", "1"),
         ("VLLM_NO_USAGE_STATS", "1"),
-        ("HOME", "/tmp"),
-        ("NUMBA_CACHE_DIR", "/tmp/numba"),
-        ("VLLM_CACHE_ROOT", "/tmp/vllm"),
+        ("HOME", "/dev/shm"),
+        ("NUMBA_CACHE_DIR", "/dev/shm/numba"),
+        ("VLLM_CACHE_ROOT", "/dev/shm/vllm"),
     ];
     let own = [
         model.as_str(),

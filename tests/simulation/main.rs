@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::large_futures, reason = "a test has the stack of a whole thread")]
 
+mod abort;
 mod approval;
 mod flag_expires;
 mod four_nights;

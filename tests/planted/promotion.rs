@@ -1,0 +1,77 @@
+//! Bugs with promotions.
+
+use serde_json::{Value, json};
+
+use crate::{
+    bug::Bug,
+    hand::{CANARY, Hand, PROMOTION, RUN, copy, text},
+    saboteur::Moment,
+};
+
+fn is(hand: &Hand, phase: &str) -> bool {
+    text(&hand.subject(PROMOTION), "/status/phase") == phase
+}
+
+/// Makes another promotion of what the only one promotes, resting on this canary where it is another one.
+fn make_another(hand: &Hand, canary: Option<&Value>) {
+    let mut promotion = copy(&hand.all(PROMOTION)[0]);
+    promotion["metadata"]["name"] = format!("{}-again", text(&promotion, "/metadata/name")).into();
+    if let Some(canary) = canary {
+        promotion["spec"]["canaryName"] = canary["metadata"]["name"].clone();
+    }
+    hand.make(&promotion);
+}
+
+/// I23.
+pub(crate) const UNTESTED_IS_PROMOTED: Bug = Bug::new(
+    "i23_what_is_promoted_was_tested",
+    "promotes a value on the word of a canary that failed and had another one",
+    Moment::told("promotions"),
+    |hand| {
+        let canaries = hand.all(CANARY);
+        let failed = canaries.iter().find(|canary| text(canary, "/status/verdict") == "Failed")?;
+        is(hand, "Validated").then(|| make_another(hand, Some(failed)))
+    },
+)
+.until(2);
+
+/// I24.
+pub(crate) const EDGE_THAT_IS_NOT_DRAWN: Bug = Bug::new(
+    "i24_a_promotion_follows_the_edges",
+    "lets a promotion expire whose value is in production",
+    Moment::told("promotions"),
+    |hand| is(hand, "Applied").then(|| hand.move_to(PROMOTION, &hand.name, "Expired", json!({}))),
+);
+
+/// I25.
+pub(crate) const SECOND_OPEN_PROMOTION: Bug = Bug::new(
+    "i25_one_open_promotion_per_target",
+    "promotes the same winner twice",
+    Moment::made("promotions"),
+    |hand| {
+        make_another(hand, None);
+        Some(())
+    },
+);
+
+/// I26.
+pub(crate) const VALIDATED_BY_AN_EARLIER_RUN: Bug = Bug::new(
+    "i26_validated_by_a_later_run",
+    "takes a promotion for confirmed as soon as it is rolled out, by the run that armed the flag",
+    Moment::told("promotions"),
+    |hand| {
+        let runs = hand.all(RUN);
+        let run = &runs.last()?["metadata"];
+        let validation = json!({ "phaseRun": run["name"], "phaseRunUid": run["uid"], "verdict": "Degraded" });
+        let validation = json!({ "validation": validation });
+        is(hand, "Applied").then(|| hand.move_to(PROMOTION, &hand.name, "Validated", validation))
+    },
+);
+
+/// I27.
+pub(crate) const VALUE_STAYS_IN: Bug = Bug::new(
+    "i27_rolled_back_is_exact",
+    "says that a promotion is rolled back, and leaves its value in production",
+    Moment::told("promotions"),
+    |hand| is(hand, "Applied").then(|| hand.move_to(PROMOTION, &hand.name, "RolledBack", json!({}))),
+);
