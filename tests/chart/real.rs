@@ -278,8 +278,8 @@ async fn a_namespace_that_lost_its_role_binding_ends(file: &Path, administrator:
     sample["metadata"] = json!({ "name": "owing", "namespace": WATCHED, "finalizers": ["phaseloop.dev/cleanup"] });
     let canary: TuningCanary = serde_json::from_value(sample).unwrap();
     canaries.create(&PostParams::default(), &canary).await.unwrap();
-    let begun = json!({ "status": { "begunAt": "2026-03-04T03:20:00Z", "podName": "p", "podUID": "u" } });
-    canaries.patch_status("owing", &PatchParams::default(), &Patch::Merge(&begun)).await.unwrap();
+    let asked_for = json!({ "status": { "begunAt": "2026-03-04T03:20:00Z", "podName": "p", "podUID": "u" } });
+    canaries.patch_status("owing", &PatchParams::default(), &Patch::Merge(&asked_for)).await.unwrap();
     let bindings: Api<RoleBinding> = Api::namespaced(administrator.clone(), WATCHED);
     bindings.delete("phaseloop-operator", &DeleteParams::default()).await.unwrap();
     canaries.delete("owing", &DeleteParams::default()).await.unwrap();
