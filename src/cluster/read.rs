@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ListMeta};
 use kube::{
     Api, Resource,
     api::{GetParams, ListParams, Patch, PatchParams},
@@ -41,6 +41,7 @@ impl<K> Readable for K where
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
     cluster: &'a Cluster,
+    namespace_ends: bool,
 }
 
 /// A list, with the names of objects that are not of the form that their kind has: one malformed object must not hide
@@ -63,11 +64,39 @@ impl<K: Clone> Listed<K> {
 impl Cluster {
     /// Its reading half.
     pub const fn reader(&self) -> Reader<'_> {
-        Reader { cluster: self }
+        Reader { cluster: self, namespace_ends: false }
     }
 }
 
 impl Reader<'_> {
+    /// The same in a namespace that is being deleted: what may not be read there is taken for gone. The rights that a
+    /// namespace holds go with it, in any order.
+    #[must_use]
+    pub const fn in_ending_namespace(self) -> Self {
+        Self { cluster: self.cluster, namespace_ends: true }
+    }
+
+    /// Whether what may not be read is taken for gone.
+    pub const fn namespace_ends(&self) -> bool {
+        self.namespace_ends
+    }
+
+    /// Whether a namespace is being deleted, which nobody can take back.
+    ///
+    /// # Errors
+    /// [`ClusterError`] where it could not be read.
+    pub async fn is_ending(&self, namespace: &str) -> Result<bool, ClusterError> {
+        let api: Api<Namespace> = Api::all(self.cluster.client.clone());
+        let what = format!("Namespace {namespace}");
+        let there = self.cluster.call("read", &what, self.cluster.timeouts.single, api.get_opt(namespace)).await?;
+        Ok(there.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()))
+    }
+
+    /// Whether a failed read says that there is nothing.
+    fn tells_absence(&self, error: &ClusterError) -> bool {
+        error.kind == ClusterErrorKind::NotFound || (self.namespace_ends && error.kind == ClusterErrorKind::Forbidden)
+    }
+
     /// One object; `None` where there is none of that name.
     ///
     /// # Errors
@@ -81,7 +110,7 @@ impl Reader<'_> {
                 let malformed = |error| ClusterError::of_call("read", &what, kube::Error::SerdeError(error));
                 object.map(|object| Some(K::clone(&object))).map_err(malformed)
             }
-            Err(error) if error.kind == ClusterErrorKind::NotFound => Ok(None),
+            Err(error) if self.tells_absence(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -106,7 +135,10 @@ impl Reader<'_> {
         let mut listed = Listed { items: Vec::new(), malformed: Vec::new() };
         let mut parameters = ListParams::default().labels(selector).limit(PAGE_OBJECTS_MAX);
         loop {
-            let (page, next) = self.page::<K>(namespace, &parameters).await?;
+            let (page, next) = match self.page::<K>(namespace, &parameters).await {
+                Err(error) if self.tells_absence(&error) => return Ok(listed),
+                answer => answer?,
+            };
             listed.items.extend(page.items);
             listed.malformed.extend(page.malformed);
             match next.filter(|token| !token.is_empty()) {

@@ -8,7 +8,7 @@ use phaseloop_core::{
 };
 
 use super::{Context, Kind, KindStatus, ObjectKey, Report, kind::audited, report::seal};
-use crate::cluster::{ClusterError, ClusterErrorKind, Effect, execute, write_status};
+use crate::cluster::{ClusterError, ClusterErrorKind, Effect, Reader, execute, write_status};
 
 /// Why a reconcile did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -77,16 +77,49 @@ const FOLLOWER_WAIT: SignedDuration = SignedDuration::from_secs(2);
 /// # Errors
 /// [`ReconcileError`] where it did not come to its end; what was done before stays, and the next look goes on from there.
 pub async fn reconcile<K: Kind>(context: &Context, key: &ObjectKey) -> Result<Wake, ReconcileError> {
-    let observe = |error| ReconcileError::Observe(key.clone(), error);
+    let failed = |error| ReconcileError::Observe(key.clone(), error);
     let reader = context.cluster.reader();
-    let Some(object) = reader.get::<K::Object>(&key.namespace, &key.name).await.map_err(observe)? else {
+    let Some(object) = reader.get::<K::Object>(&key.namespace, &key.name).await.map_err(failed)? else {
         return Ok(Wake::OnChange);
     };
-    let observed = K::observe(reader, object.clone()).await.map_err(observe)?;
+    let observed = observe::<K>(reader, key, &object).await.map_err(failed)?;
     let valid = K::validate(observed, &context.settings);
     let now = context.clock.now();
     let plan = K::decide(&valid, now);
     Step::<K> { context, key, valid, now, object }.carry_out(plan).await
+}
+
+/// Reads what the decision needs.
+///
+/// A namespace that is being deleted may lose our rights there before our objects. What may not be read then is gone, or goes
+/// with the namespace, and waiting for it would hold the namespace by our finalizer for ever. In a namespace that lives, a
+/// missing right proves nothing: it is an error, and nothing is settled by it.
+async fn observe<K: Kind>(
+    reader: Reader<'_>,
+    key: &ObjectKey,
+    object: &K::Object,
+) -> Result<K::Observed, ClusterError> {
+    let refused = match K::observe(reader, object.clone()).await {
+        Err(error) if error.kind == ClusterErrorKind::Forbidden => error,
+        answer => return answer,
+    };
+    if object.meta().deletion_timestamp.is_none() || !is_ending(reader, key).await {
+        return Err(refused);
+    }
+    tracing::warn!(refused = %refused.chain(), "the namespace is being deleted: what may not be read is taken for gone");
+    K::observe(reader.in_ending_namespace(), object.clone()).await
+}
+
+/// Whether the object's namespace is being deleted. What is not known counts as no.
+async fn is_ending(reader: Reader<'_>, key: &ObjectKey) -> bool {
+    match reader.is_ending(&key.namespace).await {
+        Ok(ends) => ends,
+        Err(error) => {
+            let remedy = "give the operator the right to get namespaces: rights.ownKindsEverywhere of the chart does";
+            tracing::warn!(error = %error.chain(), remedy, "whether the namespace is being deleted is not known");
+            false
+        }
+    }
 }
 
 /// One look at one object, once it is decided.

@@ -12,6 +12,7 @@ use super::{
 use crate::probe::{CollectRequest, GuardRequest, PreflightRequest, ProbeRequest, REFUSED_EXIT_CODE};
 use phaseloop_core::{
     analysis::probe::{PROBE_REPORT_FIELDS, ReportPart},
+    plan::label::{FIELD_MANAGER, LABEL_MANAGED_BY},
     value::reason::ReasonEntry,
 };
 
@@ -226,9 +227,10 @@ fn head() -> String {
          A parameter that lies in a ConfigMap is set in a copy of it, which belongs to the canary as the pod does.\n\n\
          Where the engine asks its clients for a key (`VLLM_API_KEY`, or `--api-key`), the probe gets it from where the \
          engine has it. A key that comes by `envFrom` is not seen, and the engine then refuses the probe.\n\n\
-         Engine and probe speak within the pod. A NetworkPolicy of its own lets nobody in and lets out what `egress` of \
-         `phaseloop-policy` says; by default what the policies of the namespace let the target's own pods reach, because the \
-         test pod has none of the labels by which those policies find them.\n\n\
+         Engine and probe speak within the pod. In this version no NetworkPolicy is made for it, and `egress` of \
+         `phaseloop-policy` is checked and without effect. A test pod has none of the labels by which the policies of the \
+         namespace find the target's own pods: one that is to hold for it selects \
+         `{LABEL_MANAGED_BY}: {FIELD_MANAGER}`.\n\n\
          ## What becomes of a target's template\n"
     )
 }

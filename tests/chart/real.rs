@@ -8,17 +8,20 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use k8s_openapi::api::{
+    core::v1::{Namespace, Pod, ServiceAccount},
+    rbac::v1::RoleBinding,
+};
 use kube::{
     Api, Client, Config,
-    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
     core::{ApiResource, GroupVersionKind},
 };
 use phaseloop::{
-    api::PhaseSchedule,
-    cluster::SystemClock,
-    controllers::Leadership as _,
+    api::{PhaseSchedule, TuningCanary},
+    cluster::{CallTimeouts, Cluster, SystemClock},
+    controllers::{Context, Leadership, ObjectKey, OperatorSettings, reconcile, tuning_canary::TuningCanaries},
     installation::{Finding, POLICIES, Subject, judge, look, rights},
     operator::Operator,
     telemetry::Health as _,
@@ -29,7 +32,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     committed::{read, repository},
     helm::{Helm, IMAGE, NAMESPACE, variable},
-    replica::parts,
+    replica::{NoExport, parts},
 };
 
 const KUBECONFIG: &str = "PHASELOOP_TEST_KUBECONFIG";
@@ -38,6 +41,14 @@ const WATCHED: &str = "chat";
 /// Seconds usually; a machine that compiles besides may need many times that.
 const DEADLINE: Duration = Duration::from_mins(5);
 const PAUSE: Duration = Duration::from_millis(200);
+
+struct Leads;
+
+impl Leadership for Leads {
+    fn is_leader(&self) -> bool {
+        true
+    }
+}
 
 async fn client(file: &Path, user: Option<&str>) -> Client {
     let kubeconfig = Kubeconfig::read_from(file).unwrap();
@@ -254,6 +265,54 @@ async fn it_is_installed_upgraded_with_its_definitions_uninstalled_without_them_
 
     run(&["install"], "charts/phaseloop");
     until_sound(&client).await;
+    a_namespace_that_lost_its_role_binding_ends(&file, &client).await;
+}
+
+/// A canary in a namespace that is being deleted, as the namespace controller leaves it: its RoleBinding went first. A replica
+/// under the operator's account sees from the namespace that nothing is to be waited for.
+async fn a_namespace_that_lost_its_role_binding_ends(file: &Path, administrator: &Client) {
+    let canaries: Api<TuningCanary> = Api::namespaced(administrator.clone(), WATCHED);
+    let documents =
+        phaseloop::yaml::read_documents("sample", &read("manifests/samples/tuningcanary-small.yaml")).unwrap();
+    let mut sample = documents[0].value.clone();
+    sample["metadata"] = json!({ "name": "owing", "namespace": WATCHED, "finalizers": ["phaseloop.dev/cleanup"] });
+    let canary: TuningCanary = serde_json::from_value(sample).unwrap();
+    canaries.create(&PostParams::default(), &canary).await.unwrap();
+    let asked_for = json!({ "status": { "begunAt": "2026-03-04T03:20:00Z", "podName": "p", "podUID": "u" } });
+    canaries.patch_status("owing", &PatchParams::default(), &Patch::Merge(&asked_for)).await.unwrap();
+    let bindings: Api<RoleBinding> = Api::namespaced(administrator.clone(), WATCHED);
+    bindings.delete("phaseloop-operator", &DeleteParams::default()).await.unwrap();
+    canaries.delete("owing", &DeleteParams::default()).await.unwrap();
+    // The authorizer takes a moment to learn of it.
+    let account = client(file, Some("system:serviceaccount:phaseloop-system:phaseloop")).await;
+    let pods: Api<Pod> = Api::namespaced(account.clone(), WATCHED);
+    let began = Instant::now();
+    while pods.list(&ListParams::default()).await.is_ok() {
+        assert!(began.elapsed() < DEADLINE, "the right to pods does not go");
+        sleep(PAUSE).await;
+    }
+    let look = async || {
+        let operator = Context {
+            cluster: Cluster::new(account.clone(), CallTimeouts::default()),
+            clock: Arc::new(SystemClock),
+            leadership: Arc::new(Leads),
+            export: Arc::new(NoExport),
+            settings: Arc::new(OperatorSettings { image: "phaseloop:1".to_owned() }),
+        };
+        reconcile::<TuningCanaries>(&operator, &ObjectKey::new(WATCHED, "owing")).await
+    };
+    let refused = look().await.unwrap_err();
+    assert_eq!(refused.reason(), "Forbidden", "in a namespace that lives nothing is settled by a missing right");
+    assert_eq!(canaries.get("owing").await.unwrap().status.unwrap().verdict, None);
+
+    Api::<Namespace>::all(administrator.clone()).delete(WATCHED, &DeleteParams::default()).await.unwrap();
+    let operator = Operator::start(&parts(account.clone(), &[NAMESPACE, WATCHED], Arc::new(SystemClock)), None);
+    let began = Instant::now();
+    while let Some(canary) = canaries.get_opt("owing").await.unwrap() {
+        assert!(began.elapsed() < DEADLINE, "{:?}", canary.status);
+        sleep(PAUSE).await;
+    }
+    operator.stop().await;
 }
 
 #[tokio::test]

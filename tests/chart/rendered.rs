@@ -54,13 +54,15 @@ fn rendered(helm: &Helm, case: &Case) -> Result<String, String> {
     helm.render(&values, &further)
 }
 
-/// Without a space at the end of a line, and without what helm says of its files.
+/// Without a space at the end of a line, without what helm says of its files, and without the empty lines that some of its
+/// releases leave at the end of a document.
 fn tidied(rendering: &str) -> String {
-    rendering
-        .lines()
-        .filter(|line| !line.starts_with("# Source: "))
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+    let lines = rendering.lines().filter(|line| !line.starts_with("# Source: "));
+    let mut tidied = lines.map(|line| format!("{}\n", line.trim_end())).collect::<String>();
+    while tidied.contains("\n\n---\n") {
+        tidied = tidied.replace("\n\n---\n", "\n---\n");
+    }
+    tidied.trim_end().to_owned() + "\n"
 }
 
 #[test]

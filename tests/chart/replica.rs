@@ -39,7 +39,8 @@ impl Clock for RuntimeClock {
     }
 }
 
-struct NoExport;
+/// An export that keeps nothing.
+pub(crate) struct NoExport;
 
 impl AuditExport for NoExport {
     fn export(&self, _records: &[AuditRecord]) -> std::io::Result<()> {

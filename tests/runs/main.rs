@@ -11,6 +11,7 @@
 
 mod cluster;
 mod crash;
+mod ending;
 mod escalation;
 #[path = "../measured_pod/mod.rs"]
 mod measured_pod;

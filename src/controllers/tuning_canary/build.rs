@@ -8,37 +8,48 @@ use phaseloop_core::plan::{
     pod::{ABORT_GRACE, NewTestPod, TestPodDeletion},
 };
 
-use super::{ValidTuningCanary, facts::canary_facts, pod::plan_pod};
+use super::{TuningCanaries, ValidTuningCanary, facts::canary_facts, pod::plan_pod};
 use crate::{
     api::{Escalation, escalation::status::Ledger},
     cluster::Effect,
-    controllers::notice::build_event,
+    controllers::{kind::audited, notice::build_event},
     workload::build_test_pod,
 };
 
 /// The effect of an intent. A canary asks for nothing else than what is built here.
-pub(super) fn build(valid: &ValidTuningCanary, intent: &Intent, now: Timestamp) -> Option<Effect> {
+pub(super) fn build(valid: &ValidTuningCanary, intent: &Intent, now: Timestamp) -> Vec<Effect> {
     let namespace = valid.object.namespace().unwrap_or_default();
     match intent {
-        Intent::CreateTestPod(new) => build_pod(valid, new),
+        Intent::CreateTestPod(new) => build_pod(valid, new).into_iter().collect(),
         Intent::DeleteTestPod(TestPodDeletion { name, uid, cause: _ }) => {
             let grace_seconds = u32::try_from(ABORT_GRACE.as_secs()).unwrap_or(1);
-            Some(Effect::DeletePod { name: name.clone(), uid: uid.clone(), grace_seconds })
+            vec![Effect::DeletePod { name: name.clone(), uid: uid.clone(), grace_seconds }]
         }
         Intent::FoldCanaryIntoLedger(_) => {
-            build_ledger(valid).map(|escalation| Effect::WriteLedger(Box::new(escalation)))
+            build_ledger(valid).map(|escalation| Effect::WriteLedger(Box::new(escalation))).into_iter().collect()
         }
         Intent::RemoveFinalizer(object) => {
             let finalizers = valid.object.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER);
-            Some(Effect::SetFinalizers {
+            let freed = Effect::SetFinalizers {
                 object: object.clone(),
                 resource_version: valid.object.resource_version().unwrap_or_default(),
                 finalizers: finalizers.cloned().collect(),
-            })
+            };
+            // Whatever is kept of a canary that goes with its finalizer, is kept in the export. One that stays is exported
+            // when it is pruned.
+            let is_going = valid.object.metadata.deletion_timestamp.is_some();
+            is_going.then(|| export(valid)).into_iter().chain([freed]).collect()
         }
-        Intent::RecordEvent(notice) => Some(Effect::RecordEvent(Box::new(build_event(&namespace, notice, now)))),
-        _ => None,
+        Intent::RecordEvent(notice) => vec![Effect::RecordEvent(Box::new(build_event(&namespace, notice, now)))],
+        _ => Vec::new(),
     }
+}
+
+fn export(valid: &ValidTuningCanary) -> Effect {
+    let history = valid.object.status.as_ref().and_then(|status| status.history.as_ref());
+    let records = history.iter().flat_map(|history| &history.records);
+    let object = audited::<TuningCanaries>(&valid.object);
+    Effect::ExportAudit(records.map(|record| record.to_audit_record(object.clone())).collect())
 }
 
 fn build_pod(valid: &ValidTuningCanary, _new: &NewTestPod) -> Option<Effect> {

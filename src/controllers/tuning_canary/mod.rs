@@ -68,7 +68,7 @@ impl Kind for TuningCanaries {
     }
 
     fn build(valid: &ValidTuningCanary, intent: &Intent, now: Timestamp) -> Vec<Effect> {
-        build::build(valid, intent, now).into_iter().collect()
+        build::build(valid, intent, now)
     }
 
     fn decide_refused(

@@ -27,6 +27,8 @@ pub struct ObservedTuningCanary {
     pub canaries: Vec<Arc<TuningCanary>>,
     /// What the making of its pod needs; absent once it was judged.
     pub world: Option<ObservedWorld>,
+    /// Whether the namespace is being deleted, and what may not be read any more was taken for gone.
+    pub namespace_ends: bool,
 }
 
 /// What the making of a canary's pod needs.
@@ -56,14 +58,16 @@ pub(super) async fn observe(reader: Reader<'_>, object: TuningCanary) -> Result<
     let selector =
         if is_judged { own_test_pods_selector(LABEL_CANARY, &object.name_any()) } else { test_pods_selector() };
     let pods = reader.list::<Pod>(&namespace, &selector).await?.items;
+    let namespace_ends = reader.namespace_ends();
     if is_settled(&object) {
-        return Ok(ObservedTuningCanary { object, pods, escalation: None, canaries: Vec::new(), world: None });
+        let canaries = Vec::new();
+        return Ok(ObservedTuningCanary { object, pods, escalation: None, canaries, world: None, namespace_ends });
     }
     let escalation = reader.get::<Escalation>(&namespace, &object.spec.escalation_name).await?;
     let canaries = reader.list::<TuningCanary>(&namespace, "").await?.items;
     let world =
         if is_judged { None } else { Some(observe_world(reader, &namespace, &object, escalation.as_ref()).await?) };
-    Ok(ObservedTuningCanary { object, pods, escalation, canaries, world })
+    Ok(ObservedTuningCanary { object, pods, escalation, canaries, world, namespace_ends })
 }
 
 async fn observe_world(

@@ -100,7 +100,7 @@ pub(super) fn settle_release(
             (CanaryReason::Released, "every container is reported terminated".to_owned())
         }
         Some(pod) => held(valid, pod, now),
-        None if failed => still_failed(valid),
+        None if failed && !valid.namespace_ends => still_failed(valid),
         None if status.begun_at.is_none() || nothing_ran(status) => {
             use_nothing(status, now);
             (CanaryReason::Released, "no pod of it ever ran".to_owned())
@@ -114,6 +114,11 @@ pub(super) fn settle_release(
 fn without_pod(valid: &ValidTuningCanary, status: &mut TuningCanaryStatus, now: Timestamp) -> (CanaryReason, String) {
     let by_itself_at = later_by(expiry(valid), REPORT_PATIENCE);
     let name = status.pod_name.clone().unwrap_or_default();
+    if valid.namespace_ends {
+        give_back(valid, status, now, None);
+        let message = format!("the namespace is deleted with pod {name} in it; all that was reserved counts as used");
+        return (CanaryReason::GivenUp, message);
+    }
     if status.ended_by.is_some() || now >= by_itself_at {
         give_back(valid, status, now, None);
         let message = format!("pod {name} is gone and its end was not read; all that was reserved counts as used");

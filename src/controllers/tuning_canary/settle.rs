@@ -13,7 +13,8 @@ use phaseloop_core::{
 use super::{ValidTuningCanary, facts::canary_facts};
 
 /// What is owed, and when to look again. A finalizer goes only after the fold and the end of its night, so that no name of
-/// the night is free to be taken twice; at once where the Escalation is gone and its ledger with it.
+/// the night is free to be taken twice; at once where the Escalation is gone and its ledger with it, and after the fold where
+/// the namespace goes.
 pub(super) fn settle(valid: &ValidTuningCanary, now: Timestamp) -> (Vec<Intent>, Wake) {
     let Some(escalation) = &valid.escalation else {
         return (release_finalizer(valid), Wake::OnChange);
@@ -47,7 +48,7 @@ pub(super) fn settle(valid: &ValidTuningCanary, now: Timestamp) -> (Vec<Intent>,
         return (vec![Intent::FoldCanaryIntoLedger(Box::new(fold))], Wake::At(now));
     }
     let over_at = valid.night_over_at();
-    if now >= over_at {
+    if valid.namespace_ends || now >= over_at {
         return (release_finalizer(valid), Wake::OnChange);
     }
     (Vec::new(), Wake::At(over_at))

@@ -39,6 +39,8 @@ pub struct ValidTuningCanary {
     pub canaries: Vec<Arc<TuningCanary>>,
     /// What the making of its pod needs. Of a canary that was judged nothing of it is looked at.
     pub world: ValidWorld,
+    /// Whether the namespace is being deleted, and what may not be read any more was taken for gone.
+    pub namespace_ends: bool,
 }
 
 /// What the making of a canary's pod needs.
@@ -134,7 +136,7 @@ impl ValidTuningCanary {
 }
 
 pub(super) fn validate(observed: ObservedTuningCanary, settings: &OperatorSettings) -> ValidTuningCanary {
-    let ObservedTuningCanary { object, pods, escalation, canaries, world } = observed;
+    let ObservedTuningCanary { object, pods, escalation, canaries, world, namespace_ends } = observed;
     let uid = object.uid().unwrap_or_default();
     let is_own = |pod: &Pod| pod.owner_references().iter().any(|owner| owner.uid == uid);
     let pod = pods.iter().find(|pod| is_own(pod)).map(|pod| read_test_pod(pod, NodeState::Unknown));
@@ -157,6 +159,7 @@ pub(super) fn validate(observed: ObservedTuningCanary, settings: &OperatorSettin
         windows,
         escalation,
         object,
+        namespace_ends,
     }
 }
 

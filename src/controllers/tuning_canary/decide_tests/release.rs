@@ -1,8 +1,9 @@
 //! When what a canary took is given back: when the kubelet says so, and not when the pod's object is gone.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
-use super::world::{World, ended};
+use super::world::{World, ended, measured};
 use crate::{
     api::{
         condition::{ConditionStatus, ConditionType},
@@ -131,4 +132,44 @@ fn each_phase_is_recorded_once_and_the_chain_holds() {
     assert_eq!(phaseloop_core::audit::verify_chain(&records), Ok(()));
     assert!(history.records.iter().all(|record| record.cycle.as_deref() == Some("nightly-20260304")));
     let _: Value = serde_json::to_value(&history).unwrap();
+}
+
+#[test]
+fn in_a_namespace_that_is_deleted_a_pod_that_is_not_read_is_charged_in_full_whatever_was_waited_for() {
+    let going = |mut world: World| {
+        world.pods.clear();
+        world.canary.metadata.deletion_timestamp = Some(Time(world.now));
+        world
+    };
+    let mut undecided = World::new();
+    undecided.settle();
+    undecided.start_pod();
+    undecided.settle();
+    let mut measured_whole = World::new();
+    measured_whole.measure(|now| measured(now, 70));
+    let mut frozen = aborted();
+    frozen.pass(15);
+    frozen.settle();
+    assert!(is_frozen(&frozen.canary) && measured_whole.status().released_at.is_some());
+    measured_whole.canary.status.as_mut().unwrap().released_at = None;
+    for (mut world, verdict) in
+        [(going(undecided), "Aborted"), (going(measured_whole), "Passed"), (going(frozen), "Aborted")]
+    {
+        let mut waiting = world.clone();
+        waiting.settle();
+        assert_eq!(
+            waiting.canary.metadata.finalizers.as_ref().unwrap().len(),
+            1,
+            "{verdict}: while the namespace lives"
+        );
+        world.namespace_ends = true;
+        world.settle();
+        assert_eq!(world.verdict().0, verdict);
+        assert_eq!(restored(&world), (ConditionStatus::True, "GivenUp".to_owned()), "{verdict}");
+        assert_eq!(world.status().used.as_ref().unwrap().hold.to_string(), "2m18s", "{verdict}");
+        assert_eq!(world.canary.metadata.finalizers, Some(vec![]), "{verdict}");
+        assert_eq!(world.exported.last().unwrap(), "Done", "{verdict}");
+        let ledger = world.escalation.unwrap().status.unwrap().ledger.unwrap();
+        assert_eq!(ledger.nights[0].folded.len(), 1, "{verdict}: an Escalation that is still there is told");
+    }
 }

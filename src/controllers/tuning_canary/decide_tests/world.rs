@@ -45,9 +45,12 @@ pub(super) struct World {
     pub(super) pods: Vec<Pod>,
     pub(super) others: Vec<TuningCanary>,
     pub(super) around: ObservedWorld,
+    pub(super) namespace_ends: bool,
     pub(super) now: Timestamp,
     /// Deletions that were asked for.
     pub(super) deleted: Vec<TestPodEnd>,
+    /// States that exported records lead to.
+    pub(super) exported: Vec<String>,
 }
 
 impl World {
@@ -59,8 +62,10 @@ impl World {
             pods: Vec::new(),
             others: Vec::new(),
             around: ObservedWorld { target: Some(target()), ..ObservedWorld::default() },
+            namespace_ends: false,
             now: at(START),
             deleted: Vec::new(),
+            exported: Vec::new(),
         }
     }
 
@@ -72,6 +77,7 @@ impl World {
             escalation: self.escalation.clone(),
             canaries: self.others.iter().chain([&self.canary]).cloned().map(Arc::new).collect(),
             world: (!is_judged).then(|| self.around.clone()),
+            namespace_ends: self.namespace_ends,
         };
         TuningCanaries::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })
     }
@@ -153,6 +159,7 @@ impl World {
                 assert_eq!(escalation.metadata.resource_version.as_deref(), Some("9"), "the version that was read");
                 self.escalation = Some(*escalation);
             }
+            Effect::ExportAudit(records) => self.exported.extend(records.into_iter().map(|record| record.to)),
             Effect::SetFinalizers { finalizers, .. } => self.canary.metadata.finalizers = Some(finalizers),
             other => panic!("{other:?}"),
         }
