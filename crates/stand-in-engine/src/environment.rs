@@ -57,7 +57,7 @@ pub(crate) struct Environment {
 impl Environment {
     /// Reads the variables; others' are not looked at.
     pub(crate) fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
-        let is_ours = |name: &str| name.starts_with(PREFIX) || name == KEEP_ALIVE;
+        let is_ours = |name: &str| (name.starts_with(PREFIX) && !is_service_link(name)) || name == KEEP_ALIVE;
         let mut left: BTreeMap<String, String> = variables.into_iter().filter(|(name, _)| is_ours(name)).collect();
         let environment = Self {
             start: seconds(&mut left, START_SECONDS, 0.0)?,
@@ -80,6 +80,11 @@ impl Environment {
             Some(name) => Err(format!("{name} is no variable of the stand-in")),
         }
     }
+}
+
+/// What a kubelet puts into a container's environment for a Service that happens to be called `stand-in...`.
+fn is_service_link(name: &str) -> bool {
+    name.contains("_SERVICE_") || name.contains("_PORT_") || name.ends_with("_PORT")
 }
 
 type Left = BTreeMap<String, String>;
@@ -152,6 +157,9 @@ mod tests {
             read(&[("STAND_IN_DIES_AFTER", "3")]).unwrap_err(),
             "STAND_IN_DIES_AFTER is no variable of the stand-in"
         );
+        let links =
+            ["STAND_IN_SERVICE_HOST", "STAND_IN_ENGINE_SERVICE_PORT", "STAND_IN_PORT", "STAND_IN_PORT_80_TCP_ADDR"];
+        assert!(read(&links.map(|name| (name, "198.18.0.1"))).is_ok(), "a kubelet's variables are no misspelt fault");
         for (name, value) in [
             (DIES_AFTER_REQUESTS, "soon"),
             (STEP_FACTOR, "0"),

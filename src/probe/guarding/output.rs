@@ -69,13 +69,15 @@ mod tests {
 
     fn kept(pieces: &[&[u8]]) -> (usize, usize, String) {
         let mut output = KeptOutput::default();
-        pieces.iter().for_each(|piece| output.push(piece));
+        for piece in pieces {
+            output.push(piece);
+        }
         (output.head.len(), output.tail.len(), output.tail())
     }
 
     #[test]
     fn the_first_and_the_last_of_an_output_are_kept_whatever_its_pieces() {
-        let full = [b'h'; GUARD_OUTPUT_BYTES];
+        let full = vec![b'h'; GUARD_OUTPUT_BYTES];
         assert_eq!(kept(&[b"a", b"b"]), (2, 0, String::new()));
         assert_eq!(kept(&[&full]), (GUARD_OUTPUT_BYTES, 0, String::new()));
         assert_eq!(kept(&[&full[1..], b"xyz"]), (GUARD_OUTPUT_BYTES, 2, "yz".to_owned()));

@@ -146,7 +146,9 @@ mod tests {
 
     fn view(looks: &[EngineMetrics]) -> Option<EngineView> {
         let mut totals = EngineTotals::default();
-        looks.iter().for_each(|look| totals.take(look.clone()));
+        for look in looks {
+            totals.take(look.clone());
+        }
         totals.view()
     }
 

@@ -198,7 +198,9 @@ mod tests {
 
     fn events(pieces: &[&[u8]]) -> Vec<Event> {
         let (mut reader, mut events) = (EventReader::default(), Vec::new());
-        pieces.iter().for_each(|piece| reader.push(piece, |event| events.push(event)));
+        for piece in pieces {
+            reader.push(piece, |event| events.push(event));
+        }
         events
     }
 

@@ -235,7 +235,9 @@ mod tests {
 
     fn answer(events: &[(u64, Event)]) -> (Result<Answer, Failure>, Vec<Micros>) {
         let mut answering = Answering::default();
-        events.iter().for_each(|(at, event)| answering.take(event.clone(), Micros(*at)));
+        for (at, event) in events {
+            answering.take(event.clone(), Micros(*at));
+        }
         (answering.answer(), answering.gaps)
     }
 
