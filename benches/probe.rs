@@ -64,10 +64,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let client = report.client.ok_or("the probe sent nothing")?;
     let share = seconds / f64::from(SECONDS);
     println!(
-        "{RATE} requests/s of {OUTPUT_TOKENS} tokens for {SECONDS} s: {:.0} % of a core, {:?}, {:?}",
+        "{RATE} requests/s of {OUTPUT_TOKENS} tokens for {SECONDS} s: {:.0} % of a core, {:?}, {:?}; {}",
         share * 100.0,
         report.requests.ok_or("no requests")?,
-        client
+        client,
+        report.detail
     );
     if share > CORE_SHARE_MAX {
         return Err(format!("more than {CORE_SHARE_MAX} of a core").into());

@@ -64,7 +64,7 @@ mod tests {
         let failure = death_of(&record(REFUSED, Some(1)), false, seen_at()).failure;
         assert_eq!(
             (failure.class, failure.memory),
-            (EngineFailureClass::StartRefusedForMemory, Some(MemoryFault::Overcommitted))
+            (EngineFailureClass::StartRefusedForMemory, Some(MemoryFault::Starved))
         );
     }
 

@@ -168,7 +168,7 @@ mod tests {
         let sum = |count, sum_seconds| Some(TimeSum { count, sum_seconds });
         assert_eq!(metrics.time_to_first_token, sum(340.0, 3.993_639_945_983_886_7));
         assert_eq!(metrics.inter_token_latency, sum(10_540.0, 36.248_497_165_995_56));
-        assert_eq!(metrics.end_to_end_latency, sum(340.0, 40.209_953_308_105_47));
+        assert_eq!(metrics.end_to_end_latency, sum(340.0, 40.209_952_116_012_57));
         assert_eq!(metrics.queue_time, sum(340.0, 0.004_026_190_002_150_543));
         assert_eq!((metrics.preemptions, metrics.kv_cache_usage), (Some(0.0), Some(0.0)));
         let flags: Vec<(&str, &str)> =
