@@ -145,7 +145,8 @@ fn one_of_two_replicas_is_killed_and_the_other_goes_on_where_it_was() {
     });
     assert!(two.get("/metrics").1.contains("\nphaseloop_leader 0.0\n"));
     assert!(two.get("/metrics").1.contains("\nphaseloop_phase_runs{verdict=\"None\"} 1.0\n"), "a follower watches too");
-    let told = one.log().into_iter().find(|line| line["effect"] == "CreateTestPod").expect("its beginning is logged");
+    let told = one
+        .until("its beginning is logged", |one| one.log().into_iter().find(|line| line["effect"] == "CreateTestPod"));
     assert_eq!((&told["span"]["kind"], &told["span"]["object"]), (&json!("PhaseRun"), &json!("first")), "{told}");
     assert!(told["span"]["reconcile_id"].as_u64().is_some(), "{told}");
 
