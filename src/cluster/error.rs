@@ -82,6 +82,12 @@ impl ClusterError {
         !matches!(self.kind, ClusterErrorKind::Malformed)
     }
 
+    /// Whether the API server does not serve the type at all, because its definition is missing: it answers with a page of text
+    /// then, where of an object that is not there it says `NotFound`.
+    pub fn is_unserved(&self) -> bool {
+        matches!(self.source.as_deref(), Some(kube::Error::Api(status)) if status.code == 404 && !status.is_not_found())
+    }
+
     /// The error with everything behind it, for a log line.
     pub fn chain(&self) -> String {
         self.source.as_ref().map_or_else(|| format!("{self} ({})", self.kind), |source| format!("{self}: {source}"))

@@ -61,7 +61,7 @@ async fn observe_neighbours(reader: Reader<'_>, namespace: &str) -> Result<Neigh
     };
     match read.await {
         // The API server knows no such resource: a list of a known one is never not found.
-        Err(error) if error.kind == ClusterErrorKind::NotFound => Ok(Neighbours::NoDefinitions),
+        Err(error) if error.kind == ClusterErrorKind::NotFound || error.is_unserved() => Ok(Neighbours::NoDefinitions),
         other => other,
     }
 }
