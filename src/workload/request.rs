@@ -13,7 +13,7 @@ use phaseloop_core::{
 use crate::api::{
     phase_run::ServingTest,
     tuning_canary::TuningCanarySpec,
-    workload::{Slo, Workload},
+    workload::{Arrival, Endpoint, Slo, TokenLength, Workload},
 };
 
 /// A test pod that is wanted.
@@ -64,6 +64,21 @@ pub struct ServingLoad {
 }
 
 impl ServingLoad {
+    /// The least load, for planning a pod that is never made: whether one can be made does not depend on the load.
+    pub fn for_planning(measure: SignedDuration, ready_timeout: SignedDuration) -> Self {
+        let one_token = TokenLength { fixed: Some(1), uniform: None, normal: None };
+        let workload = Workload {
+            requests: 1,
+            arrival: Arrival { rate: None, concurrency: Some(1) },
+            input_tokens: one_token.clone(),
+            output_tokens: one_token,
+            shared_prefix_tokens: 0,
+            seed: 0,
+            endpoint: Endpoint::default(),
+        };
+        Self { workload, slo: None, seed: 0, warmup: SignedDuration::ZERO, measure, ready_timeout }
+    }
+
     /// The load of a run's serving domain. A run has no start timeout of its own: what is left of its time is given.
     pub fn of_domain(test: &ServingTest, ready_timeout: SignedDuration) -> Self {
         Self {

@@ -14,7 +14,7 @@ use phaseloop_core::{
 use super::observe::ObservedEscalation;
 use crate::{
     administrator::AdministratorPolicy,
-    api::{Escalation, workload::Workload},
+    api::Escalation,
     controllers::{ObservedTarget, OperatorSettings},
     delivery::{FieldPlace, owned_field},
     workload::{
@@ -113,14 +113,7 @@ fn gpus(
 ) -> Result<NonZeroU32, Refusal> {
     let canary = &escalation.spec.canary;
     let measure: SignedDuration = canary.measure.into();
-    let load = ServingLoad {
-        workload: canary.workload.clone().unwrap_or_else(any_workload),
-        slo: canary.slo.clone(),
-        seed: 0,
-        warmup: SignedDuration::ZERO,
-        measure,
-        ready_timeout: canary.start_timeout.into(),
-    };
+    let load = ServingLoad::for_planning(measure, canary.start_timeout.into());
     let request = TestPodRequest {
         namespace: escalation.namespace().unwrap_or_default(),
         owner: OwnObject::new(OwnKind::TuningCanary, escalation.name_any(), Uid::new("")),
@@ -137,19 +130,4 @@ fn gpus(
     };
     let pod = plan_test_pod(&request, facts, policy, &TestPodSettings::for_image(settings.image.clone()))?;
     Ok(NonZeroU32::new(pod.gpus()).unwrap_or(NonZeroU32::MIN))
-}
-
-/// A load for planning alone: no pod is made with it.
-fn any_workload() -> Workload {
-    use crate::api::workload::{Arrival, Endpoint, TokenLength};
-    let length = TokenLength { fixed: Some(1), uniform: None, normal: None };
-    Workload {
-        requests: 1,
-        arrival: Arrival { rate: None, concurrency: Some(1) },
-        input_tokens: length.clone(),
-        output_tokens: length,
-        shared_prefix_tokens: 0,
-        seed: 0,
-        endpoint: Endpoint::default(),
-    }
 }

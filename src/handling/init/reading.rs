@@ -16,7 +16,6 @@ use super::{
     observe::InitFacts,
 };
 use crate::{
-    api::workload::Workload,
     controllers::ObservedTarget,
     workload::{
         BoundParameter, Refusal, RefusalReason, ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings,
@@ -120,14 +119,7 @@ fn plan(
     parameters: Vec<BoundParameter>,
 ) -> Result<ValidTestPod, Refusal> {
     let owner_kind = if purpose == TestPodPurpose::Canary { OwnKind::TuningCanary } else { OwnKind::PhaseRun };
-    let load = ServingLoad {
-        workload: any_workload(),
-        slo: None,
-        seed: 0,
-        warmup: SignedDuration::ZERO,
-        measure: SignedDuration::from_secs(60),
-        ready_timeout: SignedDuration::from_mins(2),
-    };
+    let load = ServingLoad::for_planning(SignedDuration::from_mins(1), SignedDuration::from_mins(2));
     let request = TestPodRequest {
         namespace: options.namespace.clone(),
         owner: OwnObject::new(owner_kind, options.target_ref.name.clone(), Uid::new("")),
@@ -143,21 +135,6 @@ fn plan(
         },
     };
     plan_test_pod(&request, template, facts.policy.policy(), &TestPodSettings::for_image(ANY_IMAGE))
-}
-
-/// A load for planning alone.
-fn any_workload() -> Workload {
-    use crate::api::workload::{Arrival, Endpoint, TokenLength};
-    let length = TokenLength { fixed: Some(1), uniform: None, normal: None };
-    Workload {
-        requests: 1,
-        arrival: Arrival { rate: None, concurrency: Some(1) },
-        input_tokens: length.clone(),
-        output_tokens: length,
-        shared_prefix_tokens: 0,
-        seed: 0,
-        endpoint: Endpoint::default(),
-    }
 }
 
 /// The version that an image's tag names, as in `vllm-openai:v0.33.0`.

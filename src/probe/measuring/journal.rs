@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use phaseloop_core::{
     analysis::{
-        bench::{BenchRequest, LatencyLimits},
+        bench::LatencyLimits,
         measurement::{ClientPace, RequestCounts},
         sample::SampleSummary,
-        summary::{StreamingSummary, percentile, summarise_samples},
+        summary::StreamingSummary,
     },
     value::Metric,
 };
 
-use crate::probe::load::{ArrivalMode, Micros, RequestSchedule};
+use crate::probe::load::{AnsweredRequests, ArrivalMode, Micros, RequestSchedule, client_pace};
 
 /// Kinds of failures that are told apart. More are one kind: what fails in so many ways is told by its first ones.
 const FAILURE_KINDS_MAX: usize = 16;
@@ -158,12 +158,17 @@ impl Journal {
         if window.from >= window.until {
             return None;
         }
-        let mut tally = Tally { last_answer: window.from, ..Tally::default() };
+        let mut tally = Tally {
+            requests: RequestCounts::default(),
+            answered: AnsweredRequests::new(window.from),
+            delays_ms: Vec::new(),
+            met: Vec::new(),
+        };
         for record in &self.records {
             let Some(due) = record.due.filter(|due| window.holds(*due)) else { continue };
             tally.take(record, due, limits);
         }
-        Some(tally.figures(window.from, self.interval_ms_mean, self.gaps.summary()))
+        Some(tally.figures(self.interval_ms_mean, self.gaps.summary()))
     }
 }
 
@@ -173,18 +178,12 @@ impl Window {
     }
 }
 
-/// Samples of the requests that count.
-#[derive(Default)]
+/// The requests that count.
 struct Tally {
     requests: RequestCounts,
-    first_tokens_ms: Vec<f64>,
-    per_token_ms: Vec<f64>,
-    end_to_end_ms: Vec<f64>,
+    answered: AnsweredRequests,
     delays_ms: Vec<f64>,
-    /// `None` once an answer did not tell its tokens.
-    output_tokens: Option<u64>,
     met: Vec<bool>,
-    last_answer: Micros,
 }
 
 impl Tally {
@@ -201,58 +200,19 @@ impl Tally {
             self.met.push(false);
             return;
         };
-        let request = latencies(sent_at, &answer);
-        let tokens_before = if self.requests.completed == 0 { Some(0) } else { self.output_tokens };
-        self.output_tokens = tokens_before.zip(answer.tokens).map(|(before, tokens)| before + tokens);
+        let request = self.answered.take(sent_at, answer.first, answer.last, answer.tokens);
         self.requests.completed += 1;
-        self.first_tokens_ms.push(request.time_to_first_token_ms);
-        self.end_to_end_ms.extend(request.end_to_end_latency_ms);
-        self.per_token_ms.extend(request.time_per_output_token_ms);
-        self.last_answer = self.last_answer.max(answer.last);
         self.met.push(limits.are_met_by(&request) == Some(true));
     }
 
-    fn figures(
-        mut self,
-        from: Micros,
-        interval_ms_mean: Option<f64>,
-        inter_token_latency: Option<SampleSummary>,
-    ) -> Figures {
-        let mut metrics = BTreeMap::new();
-        for (metric, samples) in [
-            (Metric::TimeToFirstToken, &self.first_tokens_ms),
-            (Metric::TimePerOutputToken, &self.per_token_ms),
-            (Metric::EndToEndLatency, &self.end_to_end_ms),
-        ] {
-            if let Some(summary) = summarise_samples(samples).summary {
-                metrics.insert(metric, summary);
-            }
+    fn figures(self, interval_ms_mean: Option<f64>, inter_token_latency: Option<SampleSummary>) -> Figures {
+        Figures {
+            requests: self.requests,
+            met: self.met,
+            metrics: self.answered.metrics(),
+            inter_token_latency,
+            client: client_pace(self.delays_ms, interval_ms_mean),
         }
-        let seconds = self.last_answer.since(from).seconds();
-        if seconds > 0.0 && self.requests.completed > 0 {
-            let per_second = |count: u64| SampleSummary::of_single_figure(count as f64 / seconds);
-            metrics.insert(Metric::Throughput, per_second(self.requests.completed));
-            if let Some(tokens) = self.output_tokens {
-                metrics.insert(Metric::OutputTokenThroughput, per_second(tokens));
-            }
-        }
-        self.delays_ms.sort_by(f64::total_cmp);
-        let client = percentile(&self.delays_ms, 0.99).map(|p99| ClientPace {
-            schedule_delay_ms_mean: self.delays_ms.iter().sum::<f64>() / self.delays_ms.len() as f64,
-            schedule_delay_ms_p99: p99,
-            arrival_interval_ms_mean: interval_ms_mean,
-        });
-        Figures { requests: self.requests, met: self.met, metrics, inter_token_latency, client }
-    }
-}
-
-/// TTFT = first text - send, E2E = last text - send, TPOT = (last - first) / (tokens - 1).
-fn latencies(sent_at: Micros, answer: &Answer) -> BenchRequest {
-    let after_first = |tokens: u64| answer.last.since(answer.first).ms() / (tokens - 1) as f64;
-    BenchRequest {
-        time_to_first_token_ms: answer.first.since(sent_at).ms(),
-        end_to_end_latency_ms: Some(answer.last.since(sent_at).ms()),
-        time_per_output_token_ms: answer.tokens.filter(|tokens| *tokens > 1).map(after_first),
     }
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use phaseloop_core::{
     analysis::{
-        bench::{BenchRequest, LatencyLimits},
+        bench::LatencyLimits,
         measurement::{
             ClientPace, DomainMeasurement, EngineFailure, EngineOutcome, EngineView, MeasurementSource, RequestCounts,
         },
         sample::SampleSummary,
-        summary::{percentile, summarise_samples},
+        summary::summarise_samples,
     },
     tuning::{exact_test::MetRequests, outcome::TrialMeasurement},
     value::Metric,
@@ -23,7 +23,10 @@ use super::{
     units::Micros,
     view::EngineCounters,
 };
-use crate::api::workload::Slo;
+use crate::{
+    api::workload::Slo,
+    probe::load::{AnsweredRequests, client_pace},
+};
 
 /// Which requests count: those due from an instant to another. What is due before warms the engine up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +77,7 @@ pub fn measure(
     limits: &LatencyLimits,
     window: MeasureWindow,
 ) -> ProbeFigures {
-    let mut tally = Tally { limits: *limits, window, last_answer: window.from, ..Tally::default() };
+    let mut tally = Tally::new(*limits, window.from);
     let outcomes = outcomes_by_request(schedule, &run.served());
     let sent = sent_by_request(schedule, &run.sent);
     let beginning = run.beginning.unwrap_or(window.from);
@@ -117,20 +120,14 @@ fn sent_by_request(schedule: &RequestSchedule, sent: &[SentRequest]) -> Vec<Opti
     by_request
 }
 
-/// Samples of the requests that count.
-#[derive(Default)]
+/// The requests that count.
 struct Tally {
     limits: LatencyLimits,
-    window: MeasureWindow,
     requests: RequestCounts,
-    first_tokens_ms: Vec<f64>,
-    per_token_ms: Vec<f64>,
-    end_to_end_ms: Vec<f64>,
+    answered: AnsweredRequests,
     gaps: Vec<Micros>,
     delays_ms: Vec<f64>,
-    output_tokens: u64,
     met: Vec<bool>,
-    last_answer: Micros,
 }
 
 impl Default for MeasureWindow {
@@ -141,6 +138,17 @@ impl Default for MeasureWindow {
 }
 
 impl Tally {
+    fn new(limits: LatencyLimits, from: Micros) -> Self {
+        Self {
+            limits,
+            requests: RequestCounts::default(),
+            answered: AnsweredRequests::new(from),
+            gaps: Vec::new(),
+            delays_ms: Vec::new(),
+            met: Vec::new(),
+        }
+    }
+
     fn take(&mut self, outcome: &RequestOutcome, tokens: u64, client: &ClientCondition, beginning: Micros) {
         if outcome.end != RequestEnd::Finished {
             self.fail(outcome.delay);
@@ -151,23 +159,11 @@ impl Tally {
             self.fail(outcome.delay);
             return;
         };
-        let first_token_ms = first.since(outcome.sent_at).ms();
-        let end_to_end_ms = last.since(outcome.sent_at).ms();
-        let per_token_ms = (tokens > 1).then(|| last.since(first).ms() / (tokens - 1) as f64);
-        self.first_tokens_ms.push(first_token_ms);
-        self.end_to_end_ms.push(end_to_end_ms);
-        self.per_token_ms.extend(per_token_ms);
+        let request = self.answered.take(outcome.sent_at, first, last, Some(tokens));
         self.gaps.extend(seen.iter().zip(seen.iter().skip(1)).map(|(earlier, later)| later.since(*earlier)));
         self.delays_ms.push(outcome.delay.ms());
-        self.output_tokens += tokens;
         self.requests.offered += 1;
         self.requests.completed += 1;
-        self.last_answer = self.last_answer.max(last);
-        let request = BenchRequest {
-            time_to_first_token_ms: first_token_ms,
-            end_to_end_latency_ms: Some(end_to_end_ms),
-            time_per_output_token_ms: per_token_ms,
-        };
         self.met.push(self.limits.are_met_by(&request) == Some(true));
     }
 
@@ -184,44 +180,24 @@ impl Tally {
     }
 
     fn figures(mut self, schedule: &RequestSchedule, engine_view: EngineView) -> ProbeFigures {
-        let measured = self.last_answer.since(self.window.from);
-        let mut metrics = BTreeMap::new();
-        for (metric, samples) in [
-            (Metric::TimeToFirstToken, &self.first_tokens_ms),
-            (Metric::TimePerOutputToken, &self.per_token_ms),
-            (Metric::EndToEndLatency, &self.end_to_end_ms),
-        ] {
-            if let Some(summary) = summarise_samples(samples).summary {
-                metrics.insert(metric, summary);
-            }
-        }
-        if measured > Micros::ZERO && self.requests.completed > 0 {
-            let per_second = |count: u64| SampleSummary::of_single_figure(count as f64 / measured.seconds());
-            metrics.insert(Metric::Throughput, per_second(self.requests.completed));
-            metrics.insert(Metric::OutputTokenThroughput, per_second(self.output_tokens));
-        }
-        self.delays_ms.sort_by(f64::total_cmp);
         // Whole numbers sort faster than floats, and these are most of a measurement's samples.
         self.gaps.sort_unstable();
         let gaps_ms: Vec<f64> = self.gaps.iter().map(|gap| gap.ms()).collect();
-        let delay_mean = self.delays_ms.iter().sum::<f64>() / self.delays_ms.len().max(1) as f64;
         let arrival_interval_ms_mean = match schedule.mode {
             ArrivalMode::Open { interval_ms_mean } => Some(interval_ms_mean),
             ArrivalMode::Closed { .. } => None,
         };
+        let nothing_sent =
+            ClientPace { schedule_delay_ms_mean: 0.0, schedule_delay_ms_p99: 0.0, arrival_interval_ms_mean };
         ProbeFigures {
             requests: self.requests,
-            metrics,
+            metrics: self.answered.metrics(),
             inter_token_latency: summarise_samples(&gaps_ms).summary,
             within_slo: self.met.iter().filter(|met| **met).count() as u64,
             met: MetRequests { schedule: schedule.hash.clone(), met: self.met },
             engine_view,
-            client: ClientPace {
-                schedule_delay_ms_mean: delay_mean,
-                schedule_delay_ms_p99: percentile(&self.delays_ms, 0.99).unwrap_or(0.0),
-                arrival_interval_ms_mean,
-            },
-            measured,
+            client: client_pace(self.delays_ms, arrival_interval_ms_mean).unwrap_or(nothing_sent),
+            measured: self.answered.measured(),
         }
     }
 }
