@@ -8,6 +8,7 @@ mod init;
 mod operator;
 mod pod;
 mod suspend;
+mod test_pod;
 mod uninstall;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};

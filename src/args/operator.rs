@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use super::test_pod::TestPodArguments;
 use crate::{
     api::duration::Duration,
     cluster::lease::{LeaseTerms, LeaseTermsError},
@@ -50,9 +51,9 @@ pub struct OperatorArguments {
         help_heading = "Where it works"
     )]
     pub context: Option<String>,
-    /// The operator's own image: test pods take the phaseloop binary from it
-    #[arg(long, env = "PHASELOOP_IMAGE", hide_env_values = true, value_name = "IMAGE", value_parser = image, help_heading = "Test pods")]
-    pub image: String,
+    /// What test pods are made with
+    #[command(flatten)]
+    pub test_pods: TestPodArguments,
     /// Name of this replica in the lease; in a pod its name (fieldRef metadata.name). Left out: the machine's name
     #[arg(long, env = "PHASELOOP_IDENTITY", hide_env_values = true, value_name = "NAME", value_parser = identity, help_heading = "Leadership")]
     pub identity: Option<String>,
@@ -174,7 +175,7 @@ impl OperatorArguments {
         Ok(OperatorConfiguration {
             namespaces: self.namespaces()?,
             access: Access { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() },
-            image: self.image.clone(),
+            test_pods: self.test_pods.settings(),
             lease: LeaseSettings {
                 name: self.lease_name.clone(),
                 namespace: self.lease_namespace.clone(),
@@ -262,15 +263,6 @@ fn identity(text: &str) -> Result<String, String> {
     let fits =
         !text.is_empty() && text.len() <= IDENTITY_LENGTH_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { Ok(text.to_owned()) } else { Err(format!("1 to {IDENTITY_LENGTH_MAX} visible ASCII characters")) }
-}
-
-fn image(text: &str) -> Result<String, String> {
-    let fits = !text.is_empty() && text.len() <= 512 && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits {
-        Ok(text.to_owned())
-    } else {
-        Err("not an image reference, as in registry.example.org/phaseloop:0.1".into())
-    }
 }
 
 pub(super) const OPERATOR_HELP: &str = "\

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     args::{Command, parse},
     exit::Exit,
+    workload::TestPodSettings,
 };
 
 fn arguments(line: &str) -> OperatorArguments {
@@ -21,11 +22,27 @@ fn configuration(line: &str) -> Result<OperatorConfiguration, ConfigurationError
 #[test]
 fn an_image_is_all_that_must_be_named() {
     let made = configuration("").unwrap();
-    assert_eq!((made.image.as_str(), made.lease.identity.as_str()), ("phaseloop:1", "a"));
+    assert_eq!((made.test_pods.image.as_str(), made.lease.identity.as_str()), ("phaseloop:1", "a"));
     assert_eq!(made.namespaces, Namespaces::Own);
     assert_eq!(made.lease.terms, LeaseTerms::default());
     assert_eq!(made.address, "0.0.0.0:8080".parse().unwrap());
     assert_eq!(made.shutdown_grace.as_secs(), 25);
+}
+
+#[test]
+fn what_test_pods_are_made_with_is_told_and_has_defaults() {
+    let made = configuration("").unwrap().test_pods;
+    assert_eq!(made, TestPodSettings::for_image("phaseloop:1"));
+    let line = "--test-pod-pull-policy Always --test-pod-pull-secret registry --probe-cpu 500m --probe-memory 2Gi";
+    let told = configuration(line).unwrap().test_pods;
+    let expected = TestPodSettings {
+        image_pull_policy: Some("Always".to_owned()),
+        image_pull_secret: Some("registry".to_owned()),
+        probe_cpu: "500m".to_owned(),
+        probe_memory: "2Gi".to_owned(),
+        ..TestPodSettings::for_image("phaseloop:1")
+    };
+    assert_eq!(told, expected);
 }
 
 #[test]
@@ -58,6 +75,7 @@ fn flags_that_do_not_go_together_are_named_with_a_remedy() {
 fn a_value_that_can_t_be_used_is_wrong_usage_and_named_by_its_flag() {
     for (line, flag) in [
         ("--image x --namespace Chat", "--namespace"),
+        ("--image x --probe-cpu none", "--probe-cpu"),
         ("--image x --namespace a-", "--namespace"),
         ("--image x --namespace a --all-namespaces", "--all-namespaces"),
         ("", "--image"),

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::cluster::{Clock, Cluster, execute::AuditExport};
+use crate::{
+    cluster::{Clock, Cluster, execute::AuditExport},
+    workload::TestPodSettings,
+};
 
 /// An object of one of our kinds, by namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,8 +38,15 @@ pub trait Leadership: Send + Sync {
 /// What the operator was told when it was started, and its objects do not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatorSettings {
-    /// The operator's own image: test pods take the `phaseloop` binary from it.
-    pub image: String,
+    /// What test pods are made with, its own image first of all: they take the `phaseloop` binary from it.
+    pub test_pods: TestPodSettings,
+}
+
+impl OperatorSettings {
+    /// Those of an operator that was told its image and nothing else.
+    pub fn for_image(image: impl Into<String>) -> Self {
+        Self { test_pods: TestPodSettings::for_image(image) }
+    }
 }
 
 /// What every reconcile is given.

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use crate::{
     cluster::lease::LeaseTerms,
     telemetry::{LogFilter, LogFormat},
+    workload::TestPodSettings,
 };
 
 /// Most namespaces that one operator watches by name. Each costs nine watches, which the API server keeps open, and five
@@ -18,8 +19,8 @@ pub struct OperatorConfiguration {
     pub namespaces: Namespaces,
     /// How it finds the API server.
     pub access: Access,
-    /// Its own image, from which test pods take the `phaseloop` binary.
-    pub image: String,
+    /// What test pods are made with: its own image, from which they take the `phaseloop` binary, and what belongs to it.
+    pub test_pods: TestPodSettings,
     /// How one of several replicas comes to lead.
     pub lease: LeaseSettings,
     /// Where probes and metrics are served.

@@ -107,7 +107,7 @@ async fn start(configuration: OperatorConfiguration, log: LogControl) -> anyhow:
         scopes,
         place,
         terms: lease.terms,
-        settings: OperatorSettings { image: configuration.image },
+        settings: OperatorSettings { test_pods: configuration.test_pods },
         clock: Arc::new(SystemClock),
         monotonic: Arc::new(ProcessClock::start()),
         export: Arc::new(export),

@@ -297,7 +297,7 @@ async fn a_namespace_that_lost_its_role_binding_ends(file: &Path, administrator:
             clock: Arc::new(SystemClock),
             leadership: Arc::new(Leads),
             export: Arc::new(NoExport),
-            settings: Arc::new(OperatorSettings { image: "phaseloop:1".to_owned() }),
+            settings: Arc::new(OperatorSettings::for_image("phaseloop:1")),
         };
         reconcile::<TuningCanaries>(&operator, &ObjectKey::new(WATCHED, "owing")).await
     };

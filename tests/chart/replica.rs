@@ -56,7 +56,7 @@ pub(crate) fn parts(client: Client, namespaces: &[&str], clock: Arc<dyn Clock>) 
         scopes: namespaces.iter().map(|namespace| Scope::Namespace((*namespace).to_owned())).collect(),
         place: LeasePlace { namespace: OPERATORS.to_owned(), name: LEASE.to_owned(), identity: "a".to_owned() },
         terms: LeaseTerms::default(),
-        settings: OperatorSettings { image: "phaseloop:1".to_owned() },
+        settings: OperatorSettings::for_image("phaseloop:1"),
         clock,
         monotonic: Arc::new(ProcessClock::start()),
         export: Arc::new(NoExport),

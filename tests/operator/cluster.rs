@@ -96,7 +96,7 @@ impl Cluster {
             scopes: vec![Scope::Namespace(NAMESPACE.to_owned())],
             place: place(identity),
             terms: LeaseTerms::default(),
-            settings: OperatorSettings { image: "phaseloop:1".to_owned() },
+            settings: OperatorSettings::for_image("phaseloop:1"),
             clock: Arc::new(TestClock { origin: self.origin, wrong_by }),
             monotonic: Arc::new(ProcessClock::start()),
             export: Arc::new(NoExport),

@@ -193,7 +193,7 @@ async fn a_leader_that_was_stopped_past_its_time_wakes_up_and_begins_nothing() {
             clock: parts.clock,
             leadership: asker.held.clone(),
             export: parts.export,
-            settings: Arc::new(OperatorSettings { image: "phaseloop:1".to_owned() }),
+            settings: Arc::new(OperatorSettings::for_image("phaseloop:1")),
         };
         async move { reconcile::<PhaseRuns>(&context, &ObjectKey::new(NAMESPACE, "first")).await.unwrap() }
     };
@@ -231,7 +231,7 @@ async fn a_plan_whose_leader_is_replaced_in_the_middle_is_not_carried_on() {
         clock: parts.clock,
         leadership: Arc::new(EndsWith { held: one.held.clone(), stopped: one.stopped.clone() }),
         export: parts.export,
-        settings: Arc::new(OperatorSettings { image: "phaseloop:1".to_owned() }),
+        settings: Arc::new(OperatorSettings::for_image("phaseloop:1")),
     };
     reconcile::<PhaseRuns>(&context, &ObjectKey::new(NAMESPACE, "first")).await.unwrap();
     let of_a = cluster.server.writes().into_iter().filter(|write| write.user == "a" && write.resource != "leases");

@@ -116,7 +116,7 @@ impl World {
             clock: self.clock.clone(),
             leadership: Arc::new(Leads(leads)),
             export: self.export.clone(),
-            settings: Arc::new(OperatorSettings { image: "phaseloop:1".to_owned() }),
+            settings: Arc::new(OperatorSettings::for_image("phaseloop:1")),
         }
     }
 

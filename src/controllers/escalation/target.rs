@@ -18,8 +18,8 @@ use crate::{
     controllers::{ObservedTarget, OperatorSettings},
     delivery::{FieldPlace, owned_field},
     workload::{
-        Refusal, ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings, TestPodTimes, configuration,
-        engine_container, place_of, plan_test_pod, target_view,
+        Refusal, ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodTimes, configuration, engine_container,
+        place_of, plan_test_pod, target_view,
     },
 };
 
@@ -128,6 +128,6 @@ fn gpus(
             grace: canary.grace.into(),
         },
     };
-    let pod = plan_test_pod(&request, facts, policy, &TestPodSettings::for_image(settings.image.clone()))?;
+    let pod = plan_test_pod(&request, facts, policy, &settings.test_pods)?;
     Ok(NonZeroU32::new(pod.gpus()).unwrap_or(NonZeroU32::MIN))
 }

@@ -137,7 +137,7 @@ fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, setting
         busy: busy(object, others, &runs, &policy),
         settings: analysis_settings(&object.spec),
         history,
-        pod_settings: TestPodSettings::for_image(settings.image.clone()),
+        pod_settings: settings.test_pods.clone(),
         policy,
     }
 }

@@ -71,7 +71,7 @@ fn observed(object: PhaseSchedule, runs: &[PhaseRun]) -> ObservedPhaseSchedule {
 }
 
 fn valid(observed: ObservedPhaseSchedule) -> ValidPhaseSchedule {
-    PhaseSchedules::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })
+    PhaseSchedules::validate(observed, &OperatorSettings::for_image("phaseloop:1"))
 }
 
 fn decided(object: PhaseSchedule, runs: &[PhaseRun], now: &str) -> Plan<Report<PhaseScheduleStatus>> {

@@ -186,7 +186,7 @@ fn valid_world(
         changed,
         busy: occupied_by(others, &reference, policy.policy()),
         parameters: bound_parameters(object, escalation),
-        pod_settings: TestPodSettings::for_image(settings.image.clone()),
+        pod_settings: settings.test_pods.clone(),
         policy,
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn wind_up(
         leadership: Arc::new(Leads),
         export: export.clone(),
         // No pod is made, so that no image is needed.
-        settings: Arc::new(OperatorSettings { image: "phaseloop".to_owned() }),
+        settings: Arc::new(OperatorSettings::for_image("phaseloop")),
     };
     let mut failures = Vec::new();
     for run in &there.runs {

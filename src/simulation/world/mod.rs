@@ -110,7 +110,7 @@ impl World {
         let gate = Arc::new(RequestGate::new(clock.clone(), Chance::of(seed, "requests")));
         server.set_interceptor(Some(gate.clone()));
         let export = Arc::new(MemoryExport::default());
-        let operator = Arc::new(OperatorSettings { image: settings.operator.image.clone() });
+        let operator = Arc::new(OperatorSettings::for_image(&settings.operator.image));
         let parts = ReplicaParts {
             server: server.clone(),
             gate: gate.clone(),

@@ -208,7 +208,7 @@ impl World {
 
     pub(super) fn valid(&self) -> ValidEscalation {
         let observed = self.around.observed();
-        Escalations::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })
+        Escalations::validate(observed, &OperatorSettings::for_image("phaseloop:1"))
     }
 
     /// What is decided now. Deciding again on the same objects gives the same plan: nothing is remembered elsewhere.

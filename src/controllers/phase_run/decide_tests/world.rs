@@ -82,7 +82,7 @@ impl World {
         let (object, pods) = (self.run.clone(), self.pods.iter().cloned().map(Arc::new).collect());
         let world = (!super::has_ended(&object)).then(|| self.around.clone());
         let observed = ObservedPhaseRun { object, pods, world };
-        PhaseRuns::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })
+        PhaseRuns::validate(observed, &OperatorSettings::for_image("phaseloop:1"))
     }
 
     /// What is decided now.

@@ -240,7 +240,7 @@ impl World {
         let around = ObservedWorld { approval_guarded: asked.then_some(self.guarded), ..self.around.clone() };
         let world = (!has_ended(&self.object)).then_some(around);
         let observed = ObservedPromotion { object: self.object.clone(), world };
-        Promotions::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })
+        Promotions::validate(observed, &OperatorSettings::for_image("phaseloop:1"))
     }
 
     /// What is decided now. Deciding again on the same objects gives the same plan: nothing is remembered elsewhere.

@@ -79,7 +79,7 @@ impl World {
             world: (!is_judged).then(|| self.around.clone()),
             namespace_ends: self.namespace_ends,
         };
-        TuningCanaries::validate(observed, &OperatorSettings { image: "phaseloop:1".to_owned() })
+        TuningCanaries::validate(observed, &OperatorSettings::for_image("phaseloop:1"))
     }
 
     /// What is decided now. Deciding again on the same objects gives the same plan.
