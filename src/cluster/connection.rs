@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use super::{ClusterError, ClusterErrorKind, parsed::ParsedObjects};
+use super::{ClusterError, ClusterErrorKind, LastWords, parsed::ParsedObjects};
 
 /// How long calls may take. The client's own retries are off everywhere (a silent one can outlive every deadline of
 /// ours), so a call that is not answered in time has failed, and its outcome is looked up, not assumed.
@@ -30,12 +30,18 @@ pub struct Cluster {
     pub(super) parsed: Arc<ParsedObjects>,
     /// The elements of whole lists: by themselves, so that long lists don't take the place of objects.
     pub(super) pages: Arc<ParsedObjects>,
+    pub(super) last_words: Arc<LastWords>,
 }
 
 impl Cluster {
     /// Takes over a client. Its configuration must have `default_retry` off.
     pub fn new(client: kube::Client, timeouts: CallTimeouts) -> Self {
-        Self { client, timeouts, parsed: Arc::default(), pages: Arc::default() }
+        Self { client, timeouts, parsed: Arc::default(), pages: Arc::default(), last_words: Arc::default() }
+    }
+
+    /// Where a watch of test pods tells how those ended that go.
+    pub const fn last_words(&self) -> &Arc<LastWords> {
+        &self.last_words
     }
 
     /// Waits for one call, at most its time.

@@ -1,8 +1,11 @@
-//! Reading, live: no decision rests on a cache.
+//! Reading, live: no decision rests on a cache, but for what a pod that is gone has said last.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ListMeta};
+use k8s_openapi::{
+    api::core::v1::{Namespace, Pod},
+    apimachinery::pkg::apis::meta::v1::ListMeta,
+};
 use kube::{
     Api, Resource,
     api::{GetParams, ListParams, Patch, PatchParams},
@@ -113,6 +116,12 @@ impl Reader<'_> {
             Err(error) if self.tells_absence(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// How a pod was at its end that is gone; `None` where nobody saw it. It is the one thing that is read from what a watch
+    /// told: the API server itself has forgotten it.
+    pub async fn last_words(&self, uid: &str) -> Option<Arc<Pod>> {
+        self.cluster.last_words.of(uid).await
     }
 
     /// The objects of a namespace that carry the labels, in Kubernetes' selector syntax; an empty selector takes all.

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Pod},
 };
 use kube::{
-    Client, ResourceExt as _,
+    Client, Resource as _, ResourceExt as _,
     core::PartialObjectMeta,
     runtime::{
         reflector::{self, ObjectRef, Store, store::Writer},
@@ -133,7 +133,7 @@ pub fn open_scope(scope: &Scope, parts: &ScopeParts<'_>) -> OpenScope {
         .own(escalations, Waker::Escalation)
         .own(canaries, Waker::TuningCanary)
         .own(promotions, Waker::Promotion)
-        .foreign::<Pod>(Waker::TestPod)
+        .test_pods()
         .foreign::<Deployment>(Waker::Deployment)
         .foreign::<StatefulSet>(Waker::StatefulSet)
         .foreign::<ConfigMap>(Waker::AdministratorPolicy)
@@ -169,6 +169,20 @@ impl Opening<'_> {
         self.open.queues.spawn(async move {
             run_controller::<K>(controller, store, names, rests_on, stop.came()).await;
         });
+        self
+    }
+
+    /// The watch of test pods. How one ends that is being deleted can be read nowhere else in the next moment.
+    fn test_pods(mut self) -> Self {
+        let gate = self.parts.readiness.gate(&Pod::kind(&()), &self.scope.to_string(), FIRST_LIST);
+        let last_words = self.parts.controller.context.cluster.last_words().clone();
+        last_words.begin();
+        let keep = move |event: &Event<Pod>| {
+            if let Event::Apply(pod) | Event::Delete(pod) = event {
+                last_words.hear(pod);
+            }
+        };
+        self.watch::<Pod>(narrowed(Waker::TestPod), gate, woken_of(Waker::TestPod), keep);
         self
     }
 

@@ -57,7 +57,8 @@ pub(super) async fn observe(reader: Reader<'_>, object: TuningCanary) -> Result<
     let is_judged = object.status.as_ref().is_some_and(|status| status.verdict.is_some());
     let selector =
         if is_judged { own_test_pods_selector(LABEL_CANARY, &object.name_any()) } else { test_pods_selector() };
-    let pods = reader.list::<Pod>(&namespace, &selector).await?.items;
+    let mut pods = reader.list::<Pod>(&namespace, &selector).await?.items;
+    pods.extend(last_words(reader, &object, &pods).await);
     let namespace_ends = reader.namespace_ends();
     if is_settled(&object) {
         let canaries = Vec::new();
@@ -68,6 +69,13 @@ pub(super) async fn observe(reader: Reader<'_>, object: TuningCanary) -> Result<
     let world =
         if is_judged { None } else { Some(observe_world(reader, &namespace, &object, escalation.as_ref()).await?) };
     Ok(ObservedTuningCanary { object, pods, escalation, canaries, world, namespace_ends })
+}
+
+/// How its pod was at its end, where that is gone and what is to be concluded from it was not.
+async fn last_words(reader: Reader<'_>, object: &TuningCanary, there: &[Arc<Pod>]) -> Option<Arc<Pod>> {
+    let status = object.status.as_ref()?;
+    let uid = status.pod_uid.as_deref().filter(|_| status.released_at.is_none())?;
+    if there.iter().any(|pod| pod.metadata.uid.as_deref() == Some(uid)) { None } else { reader.last_words(uid).await }
 }
 
 async fn observe_world(
