@@ -105,7 +105,7 @@ impl Default for TestResources {
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.targetRef.name"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Verdict", type_ = "string", json_path = ".status.verdict"),
-    printcolumn(name = "Fitness", type_ = "number", json_path = ".status.fitness"),
+    printcolumn(name = "Fitness", type_ = "string", json_path = ".status.summary.fitness"),
     printcolumn(name = "Symptoms", type_ = "string", json_path = ".status.summary.symptoms"),
     printcolumn(name = "Why", type_ = "string", json_path = ".status.summary.why", priority = 1),
     printcolumn(name = "Changed", type_ = "string", json_path = ".status.summary.changed", priority = 1),

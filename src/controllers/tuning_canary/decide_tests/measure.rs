@@ -32,7 +32,8 @@ fn a_measurement_becomes_a_verdict_with_everything_that_ranking_needs() {
     assert_eq!((used.measure.to_string(), used.hold.to_string(), used.proven), ("8s".into(), "1m".into(), true));
     assert_eq!(status.effective.as_ref().unwrap().configuration["gpu-memory-utilization"], "0.75");
     assert_eq!((status.phase, status.released_at), (Some(CanaryPhase::Done), Some(world.now)));
-    assert_eq!(status.summary.as_ref().unwrap().used.as_deref(), Some("8s/60s"));
+    let summary = status.summary.as_ref().unwrap();
+    assert_eq!((summary.used.as_deref(), summary.fitness.as_deref()), (Some("8s/60s"), Some("0.928")));
     assert_eq!(world.condition(&ConditionType::Restored).unwrap().reason, "Released");
 }
 
