@@ -123,7 +123,8 @@ pub struct PhaseRunSpec {
     /// Where the test's GPU comes from.
     #[serde(default)]
     pub placement: Placement,
-    /// How long a test pod may wait for a GPU before the run is `Unknown/NoSpareGPU`.
+    /// How long a test pod may wait for a node with a free GPU before the run is `Unknown/NoSpareGPU`, or
+    /// `Unknown/Unschedulable` where something else lacks.
     #[serde(default = "default::gpu_wait_timeout")]
     pub gpu_wait_timeout: Duration,
     /// Whether the run's symptoms count towards an escalation.

@@ -154,6 +154,28 @@ fn no_gpu_within_the_waiting_time_is_the_clusters_fault() {
 }
 
 #[test]
+fn what_lacks_beside_a_gpu_is_named_and_is_no_missing_gpu() {
+    let short = "0/1 nodes are available: 1 Insufficient memory.";
+    let mut world = World::new();
+    world.settle();
+    let mut status = unschedulable(world.now);
+    status["conditions"][0]["message"] = json!(short);
+    world.set_pod_status(None, status);
+    world.settle();
+    let ready = world.condition(&ConditionType::Ready).unwrap();
+    assert_eq!(ready.reason, "AwaitingNode");
+    assert!(ready.message.contains(&format!("waits for memory: {short}; given up at")), "{}", ready.message);
+    world.pass(15 * 60);
+    world.look();
+    let (verdict, reasons) = world.verdict();
+    assert_eq!((verdict.as_str(), reasons[0].as_str()), ("Inconclusive", "Unschedulable"));
+    let failure = world.status().failure.as_ref().unwrap();
+    assert_eq!((failure.class, failure.message.contains(short)), (FailureClass::Infrastructure, true), "{failure:?}");
+    world.look();
+    assert_eq!(world.deleted, [TestPodEnd::Unschedulable]);
+}
+
+#[test]
 fn a_pod_that_went_before_its_result_was_read_counts_as_all_that_was_reserved() {
     let mut world = World::new();
     world.settle();
