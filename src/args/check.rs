@@ -49,6 +49,8 @@ const CHECK_HELP: &str = "\
 Reads, and asks the API server what the operator's account may; writes nothing. `helm test` runs it in the cluster. It looks
 every 2 s until nothing is wrong or its time is over; a lease must be seen to be renewed, so it takes 2 s at least.
 
+What was switched off in the chart and has a price is a note, and nothing wrong.
+
 Exit codes: 0 nothing is wrong; 1 something is, and is named with its remedy; 3 it could not be looked at; 64 wrong usage.
 
 Examples:

@@ -9,7 +9,7 @@ use crate::{
     args::{CheckArguments, CheckSubject, InstallationArguments},
     cluster::{MonotonicClock as _, ProcessClock},
     exit::Exit,
-    installation::{Facts, Finding, POLICIES, Subject, judge, look, rights},
+    installation::{Facts, Finding, POLICIES, Standing, Subject, judge, look, rights},
     operator::{configuration::Access, connection::connect},
     telemetry::Metrics,
 };
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let findings = runtime.block_on(installation(arguments))?;
     print_text(&findings.iter().map(line_of).collect::<String>())?;
-    let wrong = findings.iter().filter(|finding| finding.remedy.is_some()).count();
+    let wrong = findings.iter().filter(|finding| finding.remedy().is_some()).count();
     if wrong == 0 {
         print_text("phaseloop is installed as this version needs it\n")?;
         return Ok(Exit::Success);
@@ -51,7 +51,7 @@ async fn installation(arguments: &InstallationArguments) -> anyhow::Result<Vec<F
         match facts {
             Ok(facts) => {
                 let findings = judge(&facts, &subject, lease_before.as_deref());
-                if is_over || findings.iter().all(|finding| finding.remedy.is_none()) {
+                if is_over || findings.iter().all(|finding| finding.remedy().is_none()) {
                     return Ok(findings);
                 }
                 lease_before = version_of_lease(&facts);
@@ -68,9 +68,12 @@ fn version_of_lease(facts: &Facts) -> Option<String> {
 }
 
 fn line_of(finding: &Finding) -> String {
-    match finding.remedy {
-        None => format!("ok      {}: {}\n", finding.what, finding.told),
-        Some(remedy) => format!("wrong   {}: {}\n          remedy: {remedy}\n", finding.what, finding.told),
+    match finding.standing {
+        Standing::Sound => format!("ok      {}: {}\n", finding.what, finding.told),
+        Standing::Chosen => format!("note    {}: {}\n", finding.what, finding.told),
+        Standing::Wrong { remedy } => {
+            format!("wrong   {}: {}\n          remedy: {remedy}\n", finding.what, finding.told)
+        }
     }
 }
 
@@ -80,9 +83,14 @@ mod tests {
 
     #[test]
     fn a_finding_is_one_line_and_its_remedy_another() {
-        let mut finding = Finding { what: "Lease ops/phaseloop".into(), told: "held by a".into(), remedy: None };
-        assert_eq!(line_of(&finding), "ok      Lease ops/phaseloop: held by a\n");
-        finding.remedy = Some("see the log");
-        assert_eq!(line_of(&finding), "wrong   Lease ops/phaseloop: held by a\n          remedy: see the log\n");
+        let line = |standing: Standing| {
+            line_of(&Finding { what: "Lease ops/phaseloop".into(), told: "held by a".into(), standing })
+        };
+        assert_eq!(line(Standing::Sound), "ok      Lease ops/phaseloop: held by a\n");
+        assert_eq!(line(Standing::Chosen), "note    Lease ops/phaseloop: held by a\n");
+        assert_eq!(
+            line(Standing::Wrong { remedy: "see the log" }),
+            "wrong   Lease ops/phaseloop: held by a\n          remedy: see the log\n"
+        );
     }
 }

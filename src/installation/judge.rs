@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Policy,
-    look::{Facts, Subject, told_by},
+    look::{Facts, OwnKindsEverywhere, Subject, told_by},
 };
 use crate::{
     api::crds::crd_values,
@@ -24,19 +24,47 @@ pub struct Finding {
     pub what: String,
     /// How it is: as it should be, or what is wrong.
     pub told: String,
-    /// What to do; absent where nothing is wrong.
-    pub remedy: Option<&'static str>,
+    /// How grave that is.
+    pub standing: Standing,
+}
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is as it should be.
+    Sound,
+    /// Somebody chose it so: what follows from that is told, and nothing is wrong.
+    Chosen,
+    /// Something is wrong.
+    Wrong {
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+impl Finding {
+    /// What to do; `None` where nothing is wrong.
+    pub const fn remedy(&self) -> Option<&'static str> {
+        match self.standing {
+            Standing::Wrong { remedy } => Some(remedy),
+            Standing::Sound | Standing::Chosen => None,
+        }
+    }
 }
 
 const APPLY_DEFINITIONS: &str = "helm upgrade, or phaseloop crds | kubectl apply --server-side --force-conflicts -f -";
 const UPGRADE: &str = "helm upgrade with the chart of this version";
 
 fn sound(what: impl Into<String>, told: impl Into<String>) -> Finding {
-    Finding { what: what.into(), told: told.into(), remedy: None }
+    Finding { what: what.into(), told: told.into(), standing: Standing::Sound }
+}
+
+fn chosen(what: impl Into<String>, told: impl Into<String>) -> Finding {
+    Finding { what: what.into(), told: told.into(), standing: Standing::Chosen }
 }
 
 fn wrong(what: impl Into<String>, told: impl Into<String>, remedy: &'static str) -> Finding {
-    Finding { what: what.into(), told: told.into(), remedy: Some(remedy) }
+    Finding { what: what.into(), told: told.into(), standing: Standing::Wrong { remedy } }
 }
 
 /// Judges an installation. `lease_before` is the resourceVersion of the lease at an earlier look: a lease that nobody
@@ -51,6 +79,7 @@ pub fn judge(facts: &Facts, subject: &Subject, lease_before: Option<&str>) -> Ve
         return findings;
     };
     findings.push(rights(facts));
+    findings.extend(own_kinds(facts, deployment));
     findings.push(lease(facts, deployment, lease_before));
     findings.push(replicas(name, deployment));
     findings
@@ -159,8 +188,33 @@ fn rights(facts: &Facts) -> Finding {
         return sound(what, format!("all {} of them", facts.asked));
     };
     let (namespace, right) = first;
-    let more = if rest.is_empty() { String::new() } else { format!(", and {} more of {}", rest.len(), facts.asked) };
+    let more = and_more(rest.len(), facts.asked);
     wrong(what, format!("in {namespace} it may not {right}{more}"), "helm upgrade; docs/reference/rights.md lists them")
+}
+
+fn and_more(more: usize, asked: usize) -> String {
+    if more == 0 { String::new() } else { format!(", and {more} more of {asked}") }
+}
+
+/// What follows where the operator lacks rights to its own kinds in a namespace that lost its RoleBinding.
+const NAMESPACE_HANGS: &str = "a namespace that is deleted and loses its RoleBinding first hangs on phaseloop.dev/cleanup \
+                               until somebody takes that off (docs/installing.md)";
+
+/// Rights to our own kinds in all namespaces; nothing is said where the operator works in all of them anyway.
+fn own_kinds(facts: &Facts, deployment: &Deployment) -> Option<Finding> {
+    let what = "Rights to its own kinds in all namespaces";
+    match (told_by(deployment).own_kinds, facts.own_kinds_refused.as_slice()) {
+        (OwnKindsEverywhere::NotNeeded, _) => None,
+        (OwnKindsEverywhere::SwitchedOff, _) => {
+            Some(chosen(what, format!("rights.ownKindsEverywhere is off: {NAMESPACE_HANGS}")))
+        }
+        (OwnKindsEverywhere::Given, []) => Some(sound(what, format!("all {} of them", facts.own_kinds_asked))),
+        (OwnKindsEverywhere::Given, [first, rest @ ..]) => {
+            let more = and_more(rest.len(), facts.own_kinds_asked);
+            let remedy = "helm upgrade; or set rights.ownKindsEverywhere to false if that is meant";
+            Some(wrong(what, format!("it may not {first}{more}: {NAMESPACE_HANGS}"), remedy))
+        }
+    }
 }
 
 fn lease(facts: &Facts, deployment: &Deployment, before: Option<&str>) -> Finding {

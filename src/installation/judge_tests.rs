@@ -38,6 +38,8 @@ fn installed() -> Facts {
         .unwrap(),
         refused: Vec::new(),
         asked: 44,
+        own_kinds_refused: Vec::new(),
+        own_kinds_asked: 26,
     }
 }
 
@@ -46,7 +48,7 @@ fn complaints(facts: &Facts) -> Vec<String> {
     let findings = judge(facts, &subject(), Some("7"));
     findings
         .into_iter()
-        .filter(|finding| finding.remedy.is_some())
+        .filter(|finding| finding.remedy().is_some())
         .map(|one| format!("{}: {}", one.what, one.told))
         .collect()
 }
@@ -54,13 +56,13 @@ fn complaints(facts: &Facts) -> Vec<String> {
 #[test]
 fn nothing_is_wrong_with_what_the_chart_makes() {
     assert_eq!(complaints(&installed()), [""; 0]);
-    assert_eq!(judge(&installed(), &subject(), Some("7")).len(), 5 + 1 + 2 + 3);
+    assert_eq!(judge(&installed(), &subject(), Some("7")).len(), 5 + 1 + 2 + 4);
 }
 
 /// One thing of an installation broken, and the one complaint that follows.
 type Breakage = (&'static str, fn(&mut Facts), &'static str);
 
-const BREAKAGES: [Breakage; 14] = [
+const BREAKAGES: [Breakage; 15] = [
     (
         "a definition is gone",
         |facts| drop(facts.definitions.insert("escalations.phaseloop.dev".into(), None)),
@@ -113,6 +115,21 @@ const BREAKAGES: [Breakage; 14] = [
         },
         "Rights of the operator: in chat it may not create pods, and 1 more of 44",
     ),
+    (
+        "a right to our own kinds is missing",
+        |facts| {
+            let right = |verb: &str| Right {
+                group: "phaseloop.dev".into(),
+                resource: "promotions".into(),
+                verb: verb.into(),
+                ..Right::default()
+            };
+            facts.own_kinds_refused = vec![right("get"), right("patch")];
+        },
+        "Rights to its own kinds in all namespaces: it may not get promotions of phaseloop.dev, and 1 more of 26: a \
+         namespace that is deleted and loses its RoleBinding first hangs on phaseloop.dev/cleanup until somebody takes that \
+         off (docs/installing.md)",
+    ),
     ("no lease", |facts| facts.lease = None, "Lease ops/phaseloop: it is not there: no replica has ever led"),
     (
         "a lease that was given back",
@@ -154,6 +171,39 @@ fn each_thing_that_is_broken_is_named_alone_and_with_what_is_wrong() {
     }
 }
 
+/// What is said of the rights to our own kinds where the Deployment is like this.
+fn told_of_own_kinds(change: fn(&mut Deployment)) -> Option<(String, Standing)> {
+    let mut facts = installed();
+    (facts.own_kinds_refused, facts.own_kinds_asked) = (Vec::new(), 0);
+    change(facts.deployment.as_mut().unwrap());
+    assert_eq!(complaints(&facts), [""; 0], "nothing is wrong with a choice");
+    let findings = judge(&facts, &subject(), Some("7")).into_iter();
+    let mut of_own_kinds = findings.filter(|finding| finding.what == "Rights to its own kinds in all namespaces");
+    of_own_kinds.next().map(|finding| (finding.told, finding.standing))
+}
+
+#[test]
+fn rights_to_our_own_kinds_that_were_switched_off_are_a_choice_with_its_price() {
+    let (told, standing) = told_of_own_kinds(|deployment| {
+        let key = "phaseloop.dev/own-kinds-everywhere".to_owned();
+        deployment.metadata.annotations = Some([(key, "false".to_owned())].into());
+    })
+    .unwrap();
+    assert_eq!(standing, Standing::Chosen);
+    assert!(told.starts_with("rights.ownKindsEverywhere is off: a namespace that is deleted"), "{told}");
+}
+
+#[test]
+fn an_operator_of_all_namespaces_needs_no_further_rights_to_our_own_kinds() {
+    let told = told_of_own_kinds(|deployment| {
+        let pod = json!({ "containers": [{
+            "name": "operator", "env": [{ "name": "PHASELOOP_ALL_NAMESPACES", "value": "true" }],
+        }] });
+        deployment.spec.as_mut().unwrap().template.spec = serde_json::from_value(pod).unwrap();
+    });
+    assert_eq!(told, None);
+}
+
 #[test]
 fn without_the_deployment_its_name_is_asked_for_and_nothing_is_said_of_what_follows_from_it() {
     let facts = Facts { deployment: None, ..installed() };
@@ -163,5 +213,5 @@ fn without_the_deployment_its_name_is_asked_for_and_nothing_is_said_of_what_foll
 #[test]
 fn the_first_look_does_not_take_a_lease_for_held() {
     let findings = judge(&installed(), &subject(), None);
-    assert!(findings.iter().any(|finding| finding.what.starts_with("Lease") && finding.remedy.is_some()));
+    assert!(findings.iter().any(|finding| finding.what.starts_with("Lease") && finding.remedy().is_some()));
 }

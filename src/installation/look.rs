@@ -50,6 +50,10 @@ pub struct Facts {
     pub refused: Vec<(String, Right)>,
     /// How many rights were asked for.
     pub asked: usize,
+    /// What the operator may not do with its own kinds in namespaces that it doesn't work in.
+    pub own_kinds_refused: Vec<Right>,
+    /// How many of these rights were asked for: none where the chart does not give them.
+    pub own_kinds_asked: usize,
 }
 
 /// Something could not be read.
@@ -85,7 +89,23 @@ pub struct Told {
     pub lease: String,
     /// Namespace of its lease.
     pub lease_namespace: String,
+    /// Whether it has rights to its own kinds everywhere.
+    pub own_kinds: OwnKindsEverywhere,
 }
+
+/// Whether the operator has rights to its own kinds in all namespaces, by what the chart was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OwnKindsEverywhere {
+    /// It works in named namespaces, and is to have them.
+    Given,
+    /// It works in named namespaces, and `rights.ownKindsEverywhere` is off.
+    SwitchedOff,
+    /// It works in all namespaces, by a right that goes with none of them.
+    NotNeeded,
+}
+
+/// The annotation of the operator's Deployment by which the chart says that `rights.ownKindsEverywhere` is off.
+const OWN_KINDS_ANNOTATION: &str = "phaseloop.dev/own-kinds-everywhere";
 
 /// What a Deployment tells by its account and its variables, as the chart sets them.
 pub fn told_by(deployment: &Deployment) -> Told {
@@ -99,7 +119,14 @@ pub fn told_by(deployment: &Deployment) -> Told {
         .filter_map(|variable| Some((variable.name.as_str(), variable.value.as_deref()?)))
         .collect();
     let variable = |name: &str| variables.get(name).filter(|value| !value.is_empty()).copied();
-    let namespaces = if variable("PHASELOOP_ALL_NAMESPACES").is_some_and(|value| value == "true") {
+    let in_all = variable("PHASELOOP_ALL_NAMESPACES").is_some_and(|value| value == "true");
+    let annotated = deployment.annotations().get(OWN_KINDS_ANNOTATION).map(String::as_str);
+    let own_kinds = match (in_all, annotated) {
+        (true, _) => OwnKindsEverywhere::NotNeeded,
+        (false, Some("false")) => OwnKindsEverywhere::SwitchedOff,
+        (false, _) => OwnKindsEverywhere::Given,
+    };
+    let namespaces = if in_all {
         vec![String::new()]
     } else {
         let named = variable("PHASELOOP_NAMESPACE").unwrap_or(&namespace);
@@ -110,6 +137,7 @@ pub fn told_by(deployment: &Deployment) -> Told {
         namespaces,
         lease: variable("PHASELOOP_LEASE_NAME").unwrap_or("phaseloop").to_owned(),
         lease_namespace: variable("PHASELOOP_LEASE_NAMESPACE").unwrap_or(&namespace).to_owned(),
+        own_kinds,
     }
 }
 
@@ -135,7 +163,12 @@ pub async fn look(client: &Client, subject: &Subject, rights: &Rights) -> Result
     if let Some(deployment) = &facts.deployment {
         let told = told_by(deployment);
         facts.lease = get(&Api::namespaced(client.clone(), &told.lease_namespace), &told.lease).await?;
-        (facts.refused, facts.asked) = refused(client, &told, rights).await?;
+        let wanted = wanted_rights(&told, rights);
+        (facts.refused, facts.asked) = (refused(client, &told.user, &wanted).await?, wanted.len());
+        let wanted = wanted_of_own_kinds(told.own_kinds, rights);
+        let not_given = refused(client, &told.user, &wanted).await?;
+        facts.own_kinds_refused = not_given.into_iter().map(|(_everywhere, right)| right).collect();
+        facts.own_kinds_asked = wanted.len();
     }
     Ok(facts)
 }
@@ -148,25 +181,40 @@ where
     answered(&what, api.get_opt(name)).await
 }
 
-/// Which of the operator's rights the API server says no to, and how many it was asked for.
-async fn refused(client: &Client, told: &Told, rights: &Rights) -> Result<(Vec<(String, Right)>, usize), LookError> {
-    let mut wanted: Vec<(&str, Right)> = Vec::new();
-    for namespace in &told.namespaces {
-        wanted.extend(rights_of(&rights.operator, "").into_iter().map(|right| (namespace.as_str(), right)));
+/// The rights that the operator must have, with the namespace; an empty one stands for all.
+fn wanted_rights(told: &Told, rights: &Rights) -> Vec<(String, Right)> {
+    let of_operator = rights_of(&rights.operator, "");
+    let in_namespaces = told
+        .namespaces
+        .iter()
+        .flat_map(|namespace| of_operator.iter().map(move |right| (namespace.clone(), right.clone())));
+    let of_lease = rights_of(&rights.lease, &told.lease).into_iter();
+    in_namespaces.chain(of_lease.map(|right| (told.lease_namespace.clone(), right))).collect()
+}
+
+/// The rights to our own kinds that it must have in all namespaces.
+fn wanted_of_own_kinds(own_kinds: OwnKindsEverywhere, rights: &Rights) -> Vec<(String, Right)> {
+    match own_kinds {
+        OwnKindsEverywhere::Given => {
+            rights_of(&rights.own_kinds, "").into_iter().map(|right| (String::new(), right)).collect()
+        }
+        OwnKindsEverywhere::SwitchedOff | OwnKindsEverywhere::NotNeeded => Vec::new(),
     }
-    let lease = rights_of(&rights.lease, &told.lease);
-    wanted.extend(lease.into_iter().map(|right| (told.lease_namespace.as_str(), right)));
-    let (asked, reviews) = (wanted.len(), Api::<SubjectAccessReview>::all(client.clone()));
+}
+
+/// Which of these rights the API server says no to, each with its place.
+async fn refused(client: &Client, user: &str, wanted: &[(String, Right)]) -> Result<Vec<(String, Right)>, LookError> {
+    let reviews = Api::<SubjectAccessReview>::all(client.clone());
     let mut refused = Vec::new();
     for (namespace, right) in wanted {
-        let review = review(&told.user, namespace, &right);
+        let review = review(user, namespace, right);
         let answer = answered("what the operator may", reviews.create(&PostParams::default(), &review)).await?;
         if !answer.status.is_some_and(|status| status.allowed) {
             let place = if namespace.is_empty() { "all namespaces" } else { namespace };
-            refused.push((place.to_owned(), right));
+            refused.push((place.to_owned(), right.clone()));
         }
     }
-    Ok((refused, asked))
+    Ok(refused)
 }
 
 fn review(user: &str, namespace: &str, right: &Right) -> SubjectAccessReview {
@@ -238,11 +286,37 @@ mod tests {
                 namespaces: vec!["chat".into(), "rag".into()],
                 lease: "loop".into(),
                 lease_namespace: "ops".into(),
+                own_kinds: OwnKindsEverywhere::Given,
             }
         );
         assert_eq!(told_by(&deployment(&json!([]))).namespaces, ["ops"], "its own, where nothing is said");
         let all = told_by(&deployment(&json!([variable("PHASELOOP_ALL_NAMESPACES", "true")])));
-        assert_eq!(all.namespaces, [""]);
+        assert_eq!((all.namespaces, all.own_kinds), (vec![String::new()], OwnKindsEverywhere::NotNeeded));
+        let annotated = |value: &str| {
+            let mut deployment = deployment(&json!([]));
+            deployment.metadata.annotations = Some([(OWN_KINDS_ANNOTATION.to_owned(), value.to_owned())].into());
+            told_by(&deployment).own_kinds
+        };
+        assert_eq!(annotated("false"), OwnKindsEverywhere::SwitchedOff);
+        assert_eq!(annotated("true"), OwnKindsEverywhere::Given);
+    }
+
+    #[test]
+    fn the_operators_rights_are_asked_for_where_it_works_and_those_to_our_own_kinds_everywhere() {
+        let rights = crate::installation::rights().unwrap();
+        let variable = json!({ "name": "PHASELOOP_NAMESPACE", "value": "chat,rag" });
+        let wanted = wanted_rights(&told_by(&deployment(&json!([variable]))), &rights);
+        let count = |place: &str| wanted.iter().filter(|(namespace, _)| namespace == place).count();
+        assert_eq!((count("chat"), count("rag")), (count("rag"), rights_of(&rights.operator, "").len()));
+        assert_eq!((count("ops"), count("")), (rights_of(&rights.lease, "x").len(), 0));
+        let everywhere = wanted_of_own_kinds(OwnKindsEverywhere::Given, &rights);
+        assert!(everywhere.iter().all(|(namespace, _)| namespace.is_empty()));
+        let told: Vec<String> = everywhere.iter().map(|(_, right)| right.to_string()).collect();
+        assert!(told.contains(&"patch tuningcanaries of phaseloop.dev".to_owned()), "{told:?}");
+        assert!(told.contains(&"get namespaces".to_owned()), "{told:?}");
+        for none in [OwnKindsEverywhere::SwitchedOff, OwnKindsEverywhere::NotNeeded] {
+            assert_eq!(wanted_of_own_kinds(none, &rights), []);
+        }
     }
 
     #[test]

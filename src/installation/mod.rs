@@ -10,8 +10,8 @@ pub mod look;
 mod markdown;
 pub mod rights;
 
-pub use judge::{Finding, judge};
-pub use look::{Facts, LookError, Subject, look};
+pub use judge::{Finding, Standing, judge};
+pub use look::{Facts, LookError, OwnKindsEverywhere, Subject, look};
 pub use markdown::rights_markdown;
 pub use rights::{Right, Rights, Rule, rights};
 

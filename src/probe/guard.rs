@@ -9,10 +9,10 @@ use super::argument::{RequestError, Words, flag};
 use crate::api::Duration;
 
 /// Bytes that a guard keeps of the beginning, and again of the end, of an engine's output: vLLM states its effective
-/// arguments once, at the start, and why it died at the end.
+/// arguments once, at the start, and its last words at the end.
 pub const GUARD_OUTPUT_BYTES: usize = 32 * 1_024;
 /// Version of [`GuardRecord`]. A probe refuses another one.
-pub const GUARD_RECORD_VERSION: u32 = 1;
+pub const GUARD_RECORD_VERSION: u32 = 2;
 /// The last line of a guard's termination message where it ended the engine because its latest instant had come.
 pub const GUARD_STOP_MARK: &str = "phaseloop guard: the engine was ended at its latest instant";
 
@@ -20,7 +20,8 @@ pub const GUARD_STOP_MARK: &str = "phaseloop guard: the engine was ended at its 
 ///
 /// It refuses to begin, with `REFUSED_EXIT_CODE`, from `not_after` less two graces on. At `not_after` less one grace it
 /// sends SIGTERM, at `not_after` SIGKILL. Its termination message, at Kubernetes' default path, is the end of the engine's
-/// output in at most `message_bytes` bytes, whatever the exit code: vLLM ends with 0 after its engine process has died.
+/// output in at most `message_bytes` bytes, whatever the exit code: vLLM ends with 0 after its engine process has died. Of a
+/// longer output the lines that tell why it ended go before.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GuardRequest {
     /// The instant by which every container of the pod must have ended.
@@ -96,6 +97,10 @@ pub struct GuardRecord {
     pub gpu_memory_used_mib_max: Option<u64>,
     /// The first [`GUARD_OUTPUT_BYTES`] of its output.
     pub head: String,
+    /// The lines of its whole output that tell why it ended, in their order, in at most
+    /// [`EVIDENCE_BYTES_MAX`](phaseloop_core::analysis::engine_log::EVIDENCE_BYTES_MAX) bytes: they may stand in neither of
+    /// the other two. An engine with ten streams in flight prints 60 kB after the cause of its death.
+    pub evidence: String,
     /// The last [`GUARD_OUTPUT_BYTES`] of its output beyond `head`.
     pub tail: String,
 }

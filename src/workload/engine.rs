@@ -201,7 +201,8 @@ fn requests_gpu(container: &Container) -> bool {
     requested_resources(container).iter().any(|(name, count)| is_gpu(name) && *count > 0)
 }
 
-fn is_gpu(resource: &str) -> bool {
+/// Whether a resource is a GPU, or a part of one.
+pub(super) fn is_gpu(resource: &str) -> bool {
     GPU_RESOURCES.iter().any(|known| match known.strip_suffix('-') {
         Some(_) => resource.starts_with(known),
         None => resource.strip_suffix(SHARED_ENDING).unwrap_or(resource) == *known,

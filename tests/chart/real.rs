@@ -69,7 +69,7 @@ async fn findings(client: &Client) -> Vec<Finding> {
 
 /// What is wrong, without what needs a running operator.
 async fn complaints(client: &Client) -> Vec<String> {
-    let told = findings(client).await.into_iter().filter(|finding| finding.remedy.is_some());
+    let told = findings(client).await.into_iter().filter(|finding| finding.remedy().is_some());
     let needs_no_pods =
         told.filter(|finding| !finding.what.starts_with("Lease") && !finding.what.starts_with("Deployment"));
     needs_no_pods.map(|finding| format!("{}: {}", finding.what, finding.told)).collect()
@@ -103,7 +103,7 @@ async fn a_replica_works(file: &Path, administrator: &Client) {
         let facts = look(administrator, &subject, &rights().unwrap()).await.unwrap();
         let findings = judge(&facts, &subject, before.as_deref());
         let lease = findings.into_iter().find(|finding| finding.what == "Lease phaseloop-system/phaseloop").unwrap();
-        if lease.remedy.is_none() {
+        if lease.remedy().is_none() {
             assert_eq!(lease.told, "held by a, who renews it");
             break;
         }

@@ -1,6 +1,6 @@
 //! The four nights, awaited from the noon before: each ends with the exit code that its cycle has.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use phaseloop::{
     api::escalation::Suspend,
     handling::{
@@ -66,6 +66,34 @@ fn a_cycle_that_has_ended_is_told_the_same_again() {
             codes.push(follow(&mut living, &terms).await.0.unwrap().exit_code);
         }
         assert_eq!(codes, [3, 3, 3, 0, 0, 1, 1, 2]);
+    });
+}
+
+#[test]
+fn the_run_that_refutes_a_promotion_is_told_at_once_as_the_first_of_a_new_count() {
+    run(async {
+        let (file, text_of_file) = ("not-validated.yaml", include_str!("../../scenarios/not-validated.yaml"));
+        let mut living = Living::begin_scenario(file, text_of_file).until_noon_after(2).await;
+        let (outcome, told) = follow(&mut living, &terms(false, 24)).await;
+        let outcome = outcome.unwrap();
+        let run =
+            living.own("PhaseRun").into_iter().find(|run| text(run, "/metadata/name") == outcome.phase_run).unwrap();
+        assert_eq!((outcome.end.reason, outcome.exit_code), (CycleEndReason::Counted, 1), "{outcome:?}\n{told:#?}");
+        assert!(outcome.end.message.ends_with("; vllm_oom 1 of 2 in 29h"), "{outcome:?}");
+        let ended: Timestamp = text(&run, "/status/completedAt").parse().unwrap();
+        let waited = living.now().duration_since(ended);
+        assert!(waited < SignedDuration::from_secs(15), "told {waited:#} after the run's end: {told:#?}");
+        // What armed the flag before is still told apart from what counts now.
+        let escalation = living.own("Escalation").remove(0);
+        let flags = escalation["status"]["flags"].as_array().unwrap();
+        let flag = flags.iter().find(|flag| flag["symptom"] == "vllm_oom").unwrap();
+        let names = |field: &str| -> Vec<String> {
+            let runs = flag[field].as_array().unwrap().iter();
+            runs.map(|run| text(run, "/name").to_owned()).collect()
+        };
+        assert_eq!(flag["state"], "Cleared");
+        assert_eq!(names("counted"), [outcome.phase_run]);
+        assert_eq!(names("evidence"), ["llama-13b-20260302-0200", "llama-13b-20260303-0200"]);
     });
 }
 

@@ -37,17 +37,26 @@ pub(crate) struct Living {
 impl Living {
     /// The world at its beginning.
     pub(crate) fn begin() -> Self {
-        let file = read_scenario(DEFAULT_SCENARIO_FILE, DEFAULT_SCENARIO).unwrap();
+        Self::begin_scenario(DEFAULT_SCENARIO_FILE, DEFAULT_SCENARIO)
+    }
+
+    /// The world of a scenario at its beginning.
+    pub(crate) fn begin_scenario(file: &str, text: &str) -> Self {
+        let file = read_scenario(file, text).unwrap();
         let prepared = prepare(&file).unwrap();
         Self { story: begin_story(&file, prepared).unwrap(), interrupt_after: None }
     }
 
     /// The world at noon after a night.
     pub(crate) async fn at_noon_after(night: i64) -> Self {
-        let mut living = Self::begin();
-        let noon = living.story.calendar.noon(night);
-        living.run_until(noon).await;
-        living
+        Self::begin().until_noon_after(night).await
+    }
+
+    /// The same world at noon after a night.
+    pub(crate) async fn until_noon_after(mut self, night: i64) -> Self {
+        let noon = self.story.calendar.noon(night);
+        self.run_until(noon).await;
+        self
     }
 
     pub(crate) async fn run_until(&mut self, at: Timestamp) {

@@ -97,6 +97,20 @@ fn a_long_output_is_passed_on_whole_and_its_first_and_last_part_kept() {
 }
 
 #[test]
+fn the_lines_that_tell_why_are_kept_wherever_they_stand_and_whichever_stream_they_come_on() {
+    let folder = Folder::new();
+    let flood =
+        "i=0; while [ $i -lt 2000 ]; do echo '  File \"site-packages/vllm/v1/engine\", line 1235'; i=$((i+1)); done";
+    let said = "ValueError: No available memory for the cache blocks.";
+    let (code, ..) = run(&folder, &format!("{flood}; echo '{said}' >&2; {flood}; {flood}; exit 1"));
+    let record = record(&folder, 0).unwrap();
+    assert!(!record.head.contains(said) && !record.tail.contains(said), "it stands in neither end");
+    assert_eq!((code, record.evidence), (1, format!("{said}\n")));
+    let message = folder.message();
+    assert!(message.starts_with(said) && message.ends_with("line 1235") && message.len() <= MESSAGE_BYTES, "{message}");
+}
+
+#[test]
 fn signals_are_passed_on_and_the_engine_decides() {
     let folder = Folder::new();
     let script = "trap 'echo told; exit 9' TERM; echo ready; while :; do sleep 0.05; done";

@@ -5,13 +5,15 @@ use std::{fs, process::Child};
 use phaseloop::{
     api::workload::{Arrival, Endpoint, Slo, TokenLength, Workload},
     probe::{
-        GUARD_RECORD_VERSION, GuardEnd, GuardRecord, PROBE_REQUEST_VERSION, ProbeMode, ProbeRequest, guard_record_name,
+        GUARD_RECORD_VERSION, GuardEnd, GuardRecord, GuardRequest, PROBE_REQUEST_VERSION, ProbeMode, ProbeRequest,
+        guard_record_name,
         load::{Micros, RequestSchedule},
     },
 };
 use phaseloop_core::{
     analysis::{
-        measurement::EngineFailureClass,
+        engine_log::EvidenceLines,
+        measurement::{EngineFailureClass, MemoryFault},
         probe::{ProbeEnding, ProbeReport},
     },
     value::Metric,
@@ -178,12 +180,15 @@ fn the_guards_record_says_why_an_engine_died() {
     let probe = start(&folder, &request);
     let started_at = now();
     let (exit_code, output) = engine.ended();
+    let mut evidence = EvidenceLines::default();
+    output.lines().for_each(|line| evidence.take(line));
     let record = GuardRecord {
         version: GUARD_RECORD_VERSION,
         started_at,
         end: Some(GuardEnd { at: now(), exit_code: i32::from(exit_code), at_latest_instant: false }),
         gpu: None,
         gpu_memory_used_mib_max: None,
+        evidence: evidence.text().to_owned(),
         head: output,
         tail: String::new(),
     };
@@ -200,6 +205,44 @@ fn the_guards_record_says_why_an_engine_died() {
     );
     let told = report.engine.unwrap();
     assert_eq!(told.configuration["model"], "tiny", "an argument that the engine printed");
+}
+
+#[test]
+fn the_cause_of_a_death_is_found_among_the_tracebacks_of_many_streams() {
+    const STREAMS: i64 = 24;
+    let (folder, guarded) = (Folder::new(), Folder::new());
+    let mut engine = Engine::start(&[], &[("STAND_IN_OUT_OF_MEMORY_AFTER_REQUESTS", "40")]);
+    let mut workload = open_loop(100_000, "1");
+    workload.arrival = Arrival { rate: None, concurrency: Some(STREAMS) };
+    let mut request = request(&engine.url(), workload);
+    (request.warmup, request.guard_records) = ("0s".parse().unwrap(), Some(guarded.itself()));
+    let probe = start(&folder, &request);
+    let (exit_code, output) = engine.ended();
+    // The guard hears an engine that had served for long, so that the cause stands in neither end of its output.
+    fs::write(guarded.path("output"), output).unwrap();
+    let served =
+        "i=0; while [ $i -lt 1000 ]; do echo 'INFO:     127.0.0.1:1 - \"POST /v1/completions\" 200'; i=$((i+1)); done";
+    let script = format!("{served}; cat {}; exit {exit_code}", guarded.path("output").display());
+    let words = GuardRequest {
+        not_after: seconds_from_now(600),
+        grace: "5s".parse().unwrap(),
+        records: guarded.itself(),
+        message_bytes: 4_096,
+        command: vec!["sh".to_owned(), "-c".to_owned(), script],
+    };
+    assert_eq!(ended(guarded.program(&words.words()).spawn().unwrap()).0, i32::from(exit_code));
+    let record: GuardRecord = serde_json::from_str(&guarded.text(&guard_record_name(0))).unwrap();
+    assert!(!record.head.contains("OutOfMemory") && !record.tail.contains("OutOfMemory"), "{}", record.tail.len());
+    let (code, report) = report_of(&folder, probe);
+    assert_eq!((code, report.ending), (3, ProbeEnding::EngineDied));
+    let [death] = report.deaths.as_slice() else { panic!("{:?}", report.deaths) };
+    assert_eq!(
+        (death.failure.class, death.failure.memory),
+        (EngineFailureClass::OutOfMemory, Some(MemoryFault::Overcommitted))
+    );
+    assert!(death.failure.message.starts_with("torch.OutOfMemoryError: CUDA out of memory"), "{death:?}");
+    // What the kubelet keeps tells it as well, should the probe die too.
+    assert!(guarded.message().contains("torch.OutOfMemoryError: CUDA out of memory"), "{}", guarded.message());
 }
 
 #[test]

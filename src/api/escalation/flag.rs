@@ -1,10 +1,8 @@
 //! Flags in the status of an Escalation: everything that the core must know of them to decide on from there.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use phaseloop_core::{
-    policy::{self as core, Flag, FlagReason},
+    policy::{self as core, Flag, FlagReason, SymptomCount},
     value::{SymptomKind, Uid},
 };
 use schemars::JsonSchema;
@@ -12,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{duration::Duration, phase_run::measured::cut, schema};
 
-/// Runs behind a flag that a status keeps: as many as a schedule's history can hold.
+/// Runs that armed a flag, and again runs that count, which a status keeps: as many as a schedule's history can hold. At
+/// 200 bytes each, five kinds of symptoms come to 2 x 400 x 5 x 200 = 800 kB at the very worst, below the 1.5 MB of etcd.
 pub const EVIDENCE_MAX: usize = 400;
 /// Characters of a flag's message.
 const FLAG_MESSAGE_LENGTH_MAX: usize = 1024;
@@ -95,22 +94,39 @@ pub struct FlagStatus {
     /// When it last stopped being armed. Only a symptom newer than this arms it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// The runs that armed it; while it is Idle, those that count.
+    /// The runs that count now, oldest first: those of `count`. Runs that a tuning run used up are not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 400))]
+    pub counted: Vec<CountedRun>,
+    /// The runs that armed it last, oldest first, also after it was used up or expired; left out while it is Idle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     pub evidence: Vec<CountedRun>,
 }
 
+/// Of more runs than a status keeps, the newest.
+fn newest(runs: &[core::CountedRun]) -> Vec<CountedRun> {
+    let surplus = runs.len().saturating_sub(EVIDENCE_MAX);
+    runs.iter().skip(surplus).map(CountedRun::from).collect()
+}
+
+impl From<&core::CountedRun> for CountedRun {
+    fn from(run: &core::CountedRun) -> Self {
+        Self { name: run.name.clone(), uid: run.uid.to_string(), completed_at: run.completed_at }
+    }
+}
+
+impl From<&CountedRun> for core::CountedRun {
+    fn from(run: &CountedRun) -> Self {
+        Self { completed_at: run.completed_at, uid: Uid::new(run.uid.clone()), name: run.name.clone() }
+    }
+}
+
 impl FlagStatus {
-    /// A flag with the counts of its domains. Of more evidence than a status keeps, the newest.
-    pub fn new(flag: &Flag, message: &str, domains: &BTreeMap<String, i64>) -> Self {
-        let of_domains = domains.iter().map(|(name, count)| DomainCount { name: name.clone(), count: *count });
-        let surplus = flag.evidence.len().saturating_sub(EVIDENCE_MAX);
-        let evidence = flag.evidence.iter().skip(surplus).map(|run| CountedRun {
-            name: run.name.clone(),
-            uid: run.uid.to_string(),
-            completed_at: run.completed_at,
-        });
+    /// A flag with what its rule counts now.
+    pub fn new(flag: &Flag, message: &str, count: &SymptomCount) -> Self {
+        let of_domains = count.domains.iter().map(|(name, count)| DomainCount { name: name.clone(), count: *count });
+        let armed_it = if flag.state == core::FlagState::Idle { &[][..] } else { &flag.evidence };
         Self {
             symptom: flag.symptom,
             state: flag.state.into(),
@@ -123,18 +139,15 @@ impl FlagStatus {
             armed_at: flag.armed_at,
             expires_at: flag.expires_at,
             ended_at: flag.ended_at,
-            evidence: evidence.collect(),
+            counted: newest(&count.evidence),
+            evidence: newest(armed_it),
         }
     }
 }
 
 impl From<&FlagStatus> for Flag {
     fn from(status: &FlagStatus) -> Self {
-        let evidence = status.evidence.iter().map(|run| core::CountedRun {
-            completed_at: run.completed_at,
-            uid: Uid::new(run.uid.clone()),
-            name: run.name.clone(),
-        });
+        let evidence = if status.state == FlagState::Idle { &status.counted } else { &status.evidence };
         let named = serde_json::from_value::<FlagReason>(status.reason.clone().into());
         Self {
             symptom: status.symptom,
@@ -146,7 +159,7 @@ impl From<&FlagStatus> for Flag {
             armed_at: status.armed_at,
             expires_at: status.expires_at,
             ended_at: status.ended_at,
-            evidence: evidence.collect(),
+            evidence: evidence.iter().map(core::CountedRun::from).collect(),
         }
     }
 }
@@ -189,35 +202,80 @@ impl From<FlagState> for core::FlagState {
 mod tests {
     use super::*;
 
+    fn counted(uid: &str, at: &str) -> core::CountedRun {
+        core::CountedRun {
+            completed_at: at.parse().unwrap(),
+            uid: Uid::new(uid.to_owned()),
+            name: format!("name-{uid}"),
+        }
+    }
+
+    fn flag(state: core::FlagState, reason: FlagReason, evidence: Vec<core::CountedRun>) -> Flag {
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        Flag {
+            symptom: SymptomKind::VllmOom,
+            state,
+            reason,
+            count: 2,
+            threshold: 3,
+            window: jiff::SignedDuration::from_hours(53),
+            armed_at: at("2026-03-04T03:20:00.25Z"),
+            expires_at: at("2026-03-04T07:20:00.25Z"),
+            ended_at: None,
+            evidence,
+        }
+    }
+
+    fn count_of(evidence: Vec<core::CountedRun>) -> SymptomCount {
+        SymptomCount {
+            symptom: SymptomKind::VllmOom,
+            count: i64::try_from(evidence.len()).unwrap(),
+            threshold: 3,
+            window: jiff::SignedDuration::from_hours(53),
+            newest: evidence.last().map(|run| run.completed_at),
+            evidence,
+            domains: [("rag".to_owned(), 2)].into(),
+        }
+    }
+
     #[test]
     fn a_flag_reads_back_as_it_was_in_every_state() {
-        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
-        for (state, reason) in [
-            (core::FlagState::Idle, FlagReason::BelowThreshold),
-            (core::FlagState::Armed, FlagReason::ThresholdReached),
-            (core::FlagState::Cleared, FlagReason::Consumed),
-            (core::FlagState::Expired, FlagReason::ExpiredUnused),
+        let armed_it = || vec![counted("u", "2026-03-02T03:20:00Z")];
+        let counts = || vec![counted("v", "2026-03-03T03:20:00Z")];
+        for (state, reason, evidence) in [
+            (core::FlagState::Idle, FlagReason::BelowThreshold, counts()),
+            (core::FlagState::Armed, FlagReason::ThresholdReached, armed_it()),
+            (core::FlagState::Cleared, FlagReason::Consumed, armed_it()),
+            (core::FlagState::Expired, FlagReason::ExpiredUnused, armed_it()),
         ] {
-            let flag = Flag {
-                symptom: SymptomKind::VllmOom,
-                state,
-                reason,
-                count: 2,
-                threshold: 3,
-                window: jiff::SignedDuration::from_hours(53),
-                armed_at: at("2026-03-04T03:20:00.25Z"),
-                expires_at: at("2026-03-04T07:20:00.25Z"),
-                ended_at: None,
-                evidence: vec![core::CountedRun {
-                    completed_at: at("2026-03-02T03:20:00Z").unwrap(),
-                    uid: Uid::new("u"),
-                    name: "n".to_owned(),
-                }],
-            };
-            let written =
-                serde_json::to_value(FlagStatus::new(&flag, &flag.message(), &[("rag".to_owned(), 2)].into())).unwrap();
-            let read: FlagStatus = serde_json::from_value(written).unwrap();
+            let flag = flag(state, reason, evidence);
+            let status = FlagStatus::new(&flag, &flag.message(), &count_of(counts()));
+            let read: FlagStatus = serde_json::from_value(serde_json::to_value(status).unwrap()).unwrap();
             assert_eq!(Flag::from(&read), flag);
+        }
+    }
+
+    #[test]
+    fn the_runs_that_count_now_stand_beside_those_that_armed_the_flag() {
+        let (old, new) = (counted("old", "2026-03-02T03:20:00Z"), counted("new", "2026-03-04T03:20:00Z"));
+        let uids = |runs: &[CountedRun]| runs.iter().map(|run| run.uid.clone()).collect::<Vec<_>>();
+        let cleared = flag(core::FlagState::Cleared, FlagReason::Consumed, vec![old]);
+        let status = FlagStatus::new(&cleared, "", &count_of(vec![new.clone()]));
+        assert_eq!((uids(&status.counted), uids(&status.evidence)), (vec!["new".to_owned()], vec!["old".to_owned()]));
+        // Nothing armed an idle flag.
+        let idle = flag(core::FlagState::Idle, FlagReason::BelowThreshold, vec![new.clone()]);
+        let status = FlagStatus::new(&idle, "", &count_of(vec![new]));
+        assert_eq!((uids(&status.counted), uids(&status.evidence)), (vec!["new".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn of_more_runs_than_a_status_keeps_the_newest_are_kept() {
+        let many: Vec<core::CountedRun> =
+            (0..=EVIDENCE_MAX).map(|place| counted(&place.to_string(), "2026-03-02T03:20:00Z")).collect();
+        let cleared = flag(core::FlagState::Cleared, FlagReason::Consumed, many.clone());
+        let status = FlagStatus::new(&cleared, "", &count_of(many));
+        for runs in [&status.counted, &status.evidence] {
+            assert_eq!((runs.len(), runs[0].uid.as_str()), (EVIDENCE_MAX, "1"));
         }
     }
 }

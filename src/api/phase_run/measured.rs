@@ -176,6 +176,15 @@ pub fn kept_figure(figure: f64) -> Option<f64> {
     figure.is_finite().then(|| format!("{figure:.11e}").parse().unwrap_or(figure))
 }
 
+/// What a thousandth may lack for being written in binary.
+const ROUNDING: f64 = 1e-6;
+
+/// A fitness for people, as in every other place: three digits after the point, cut and not rounded, so that 1.000 means that
+/// every request met its limits. A status keeps the number itself in twelve digits.
+pub fn fitness_text(fitness: f64) -> String {
+    format!("{:.3}", fitness.mul_add(1e3, ROUNDING).floor() / 1e3)
+}
+
 /// The first characters of a text.
 pub fn cut(text: &str, length_max: usize) -> String {
     text.chars().take(length_max).collect()
@@ -366,5 +375,25 @@ impl DomainStatus {
     /// How long its engine took to become ready.
     pub fn engine_start(&self) -> Option<SignedDuration> {
         self.engine_ready_after.map(Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fitness_is_told_in_three_digits_and_is_1_only_where_every_request_met_its_limits() {
+        for (met, offered, told) in [
+            (200, 200, "1.000"),
+            (9_999, 10_000, "0.999"),
+            (130, 140, "0.928"),
+            (185, 200, "0.925"),
+            (7, 1_000, "0.007"),
+            (0, 200, "0.000"),
+        ] {
+            let fitness = kept_figure(f64::from(met) / f64::from(offered)).unwrap();
+            assert_eq!(fitness_text(fitness), told, "{met} of {offered}");
+        }
     }
 }

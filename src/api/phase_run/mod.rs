@@ -105,7 +105,7 @@ impl Default for TestResources {
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.targetRef.name"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Verdict", type_ = "string", json_path = ".status.verdict"),
-    printcolumn(name = "Fitness", type_ = "number", json_path = ".status.fitness"),
+    printcolumn(name = "Fitness", type_ = "string", json_path = ".status.summary.fitness"),
     printcolumn(name = "Symptoms", type_ = "string", json_path = ".status.summary.symptoms"),
     printcolumn(name = "Why", type_ = "string", json_path = ".status.summary.why", priority = 1),
     printcolumn(name = "Changed", type_ = "string", json_path = ".status.summary.changed", priority = 1),
@@ -123,7 +123,8 @@ pub struct PhaseRunSpec {
     /// Where the test's GPU comes from.
     #[serde(default)]
     pub placement: Placement,
-    /// How long a test pod may wait for a GPU before the run is `Unknown/NoSpareGPU`.
+    /// How long a test pod may wait for a node with a free GPU before the run is `Unknown/NoSpareGPU`, or
+    /// `Unknown/Unschedulable` where something else lacks.
     #[serde(default = "default::gpu_wait_timeout")]
     pub gpu_wait_timeout: Duration,
     /// Whether the run's symptoms count towards an escalation.

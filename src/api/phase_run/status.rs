@@ -32,6 +32,10 @@ pub enum PhaseRunPhase {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PhaseRunSummary {
+    /// The fitness, as `0.975`: cut to three digits, so that 1.000 is every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::short_text")]
+    pub fitness: Option<String>,
     /// Kinds of the symptoms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::short_text")]

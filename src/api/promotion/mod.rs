@@ -132,7 +132,7 @@ pub struct ApprovalSpec {
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.targetRef.name"),
     printcolumn(name = "Change", type_ = "string", json_path = ".status.summary.change"),
     printcolumn(name = "Delivery", type_ = "string", json_path = ".status.summary.delivery"),
-    printcolumn(name = "Decision", type_ = "string", json_path = ".spec.decision"),
+    printcolumn(name = "Decision", type_ = "string", json_path = ".status.summary.decision"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Validate By", type_ = "string", json_path = ".spec.validateBy"),
     printcolumn(name = "Approved By", type_ = "string", json_path = ".spec.approvedBy", priority = 1),

@@ -131,6 +131,10 @@ pub struct PromotionSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::short_text")]
     pub delivery: Option<String>,
+    /// `Automatic` where nobody is asked, else what a person decided; `Rejected` in any case where somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::short_text")]
+    pub decision: Option<String>,
 }
 
 /// How far a promotion is.

@@ -58,7 +58,7 @@ pub struct Reservation {
     printcolumn(name = "Parameters", type_ = "string", json_path = ".status.summary.parameters"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Verdict", type_ = "string", json_path = ".status.verdict"),
-    printcolumn(name = "Fitness", type_ = "number", json_path = ".status.fitness"),
+    printcolumn(name = "Fitness", type_ = "string", json_path = ".status.summary.fitness"),
     printcolumn(name = "Used", type_ = "string", json_path = ".status.summary.used"),
     printcolumn(name = "Night", type_ = "string", json_path = ".spec.night", priority = 1),
     printcolumn(name = "Failure", type_ = "string", json_path = ".status.failure.class", priority = 1),

@@ -143,6 +143,10 @@ pub struct CanarySummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::short_text")]
     pub parameters: Option<String>,
+    /// The fitness, as `0.975`: cut to three digits, so that 1.000 is every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::short_text")]
+    pub fitness: Option<String>,
     /// Measured and held, as `8s/74s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::short_text")]

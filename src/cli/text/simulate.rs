@@ -4,12 +4,13 @@ use jiff::{Timestamp, tz::TimeZone};
 use phaseloop_core::value::metric::MetricFamily;
 
 use super::{figure::with_unit, line};
-use crate::simulation::answer::{Answer, CanaryLine, FlagLine, NightLine, PromotionLine};
+use crate::{
+    api::phase_run::measured::fitness_text,
+    simulation::answer::{Answer, CanaryLine, FlagLine, NightLine, PromotionLine},
+};
 
 /// Where what belongs to a night is indented to.
 const INDENT: &str = "         ";
-/// What a thousandth may lack for being written in binary.
-const ROUNDING: f64 = 1e-6;
 /// What stands before the reason of a refusal by an admission policy.
 const DENIED: &str = " denied request: ";
 /// Letters of a reason that stand on a line of a candidate.
@@ -204,7 +205,7 @@ fn tell_tuning(text: &mut String, answer: &Answer, night: &NightLine) {
 
 fn canary_text(canary: &CanaryLine, is_best: bool) -> String {
     let name = if canary.parameters.is_empty() { "incumbent" } else { &canary.parameters };
-    let fitness = canary.fitness.map_or_else(|| "no fitness".to_owned(), three_digits);
+    let fitness = canary.fitness.map_or_else(|| "no fitness".to_owned(), fitness_text);
     let p95 = canary.e2e_ms_p95.filter(|_| canary.fitness.is_some());
     let p95 = p95.map(|p95| format!("p95 {p95:.0}ms")).unwrap_or_default();
     let why =
@@ -212,11 +213,6 @@ fn canary_text(canary: &CanaryLine, is_best: bool) -> String {
     let best = if is_best { "best" } else { "" };
     let used = format!("{}/{}", canary.measured, canary.held);
     format!("{name:<28} {fitness:<10}  {used:<12} {p95:<12} {best}{why}")
-}
-
-/// A fitness is cut and not rounded, as in every other place; the status keeps twelve digits of it.
-fn three_digits(fitness: f64) -> String {
-    format!("{:.3}", (fitness.mul_add(1e3, ROUNDING)).floor() / 1e3)
 }
 
 fn tell_promotion(text: &mut String, promotion: &PromotionLine, zone: &TimeZone) {

@@ -15,7 +15,7 @@ use crate::api::{
 /// The flags with what their rules count, which stand in the same order.
 pub(super) fn flags(valid: &ValidEscalation, decision: &CycleDecision) -> Vec<FlagStatus> {
     let counted = decision.flags.iter().zip(&decision.counts);
-    counted.map(|(flag, count)| FlagStatus::new(flag, &message(valid, flag), &count.domains)).collect()
+    counted.map(|(flag, count)| FlagStatus::new(flag, &message(valid, flag), count)).collect()
 }
 
 /// The flags that have expired unused since the status was written.

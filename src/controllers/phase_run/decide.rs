@@ -248,7 +248,7 @@ impl<'a> Progress<'a> {
     fn asked_for(&self, pod: &ValidTestPod) -> Waiting {
         let wait: SignedDuration = self.valid.object.spec.gpu_wait_timeout.into();
         let message = format!("pod {} was asked for", pod.name());
-        Waiting { reason: RunReason::AwaitingGPU.name(), message, until: later_by(self.now, wait.max(LOOK_AGAIN)) }
+        Waiting { reason: RunReason::AwaitingNode.name(), message, until: later_by(self.now, wait.max(LOOK_AGAIN)) }
     }
 
     /// Nothing is done but to say what is waited for: by the domain that runs, else by the one that is next.

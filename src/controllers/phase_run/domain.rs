@@ -18,7 +18,7 @@ use crate::{
     workload::{
         Refusal, RefusalReason, ServingLoad, TemplateFacts, TestKind, TestPodReading, TestPodRequest, TestPodTimes,
         ValidTestPod, plan_test_pod,
-        reading::{PodFaultReason, TestPodPhase, domain_measurement},
+        reading::{Lacking, PodFaultReason, TestPodPhase, domain_measurement},
     },
 };
 
@@ -211,9 +211,13 @@ fn waiting(
         TestPodPhase::NotScheduled { reason, message, .. } => {
             let until = if reason.is_empty() { patient(begun_at) } else { later_by(begun_at, gpu_wait) };
             let told = if message.is_empty() { "the scheduler has not placed it".to_owned() } else { message.clone() };
-            let waits = format!("pod {} waits for a GPU: {told}", pod.name);
-            let ended = Unmeasured::unknown(RunReason::NoSpareGPU, format!("no GPU until {until}: {told}"));
-            Ok(wait_or_end(until, RunReason::AwaitingGPU, waits, ended))
+            let lacking = Lacking::of(message);
+            let (waits, ends) = match lacking {
+                Lacking::GPU => (RunReason::AwaitingGPU, RunReason::NoSpareGPU),
+                Lacking::Resources(_) | Lacking::Node => (RunReason::AwaitingNode, RunReason::Unschedulable),
+            };
+            let ended = Unmeasured::unknown(ends, format!("not scheduled for lack of {lacking} until {until}: {told}"));
+            Ok(wait_or_end(until, waits, format!("pod {} waits for {lacking}: {told}", pod.name), ended))
         }
         TestPodPhase::Preparing { since, .. } => {
             let reason = match pod.fault.as_ref().map(|fault| fault.reason) {
@@ -255,6 +259,8 @@ pub(super) fn end_cause(status: &DomainStatus) -> TestPodEnd {
     let is = |reason: RunReason| status.reasons.first().is_some_and(|name| name == reason.name());
     if is(RunReason::NoSpareGPU) {
         TestPodEnd::NoSpareGPU
+    } else if is(RunReason::Unschedulable) {
+        TestPodEnd::Unschedulable
     } else if is(RunReason::TimedOut) {
         TestPodEnd::PastNotAfter
     } else {

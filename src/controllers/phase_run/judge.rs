@@ -14,7 +14,10 @@ use super::{
     verdict::{baseline_runs, write_judgement},
 };
 use crate::{
-    api::phase_run::status::{PhaseRunPhase, PhaseRunStatus, PhaseRunSummary},
+    api::phase_run::{
+        measured::{cut, fitness_text},
+        status::{PhaseRunPhase, PhaseRunStatus, PhaseRunSummary},
+    },
     controllers::Report,
 };
 
@@ -135,9 +138,10 @@ fn summarise(status: &mut PhaseRunStatus, why: Option<String>) {
         format!("{} {} -> {}", change.field, text(&change.from), text(&change.to))
     });
     let length_max = crate::api::schema::VALUE_LENGTH_MAX as usize;
-    let short = |text: String| crate::api::phase_run::measured::cut(&text, length_max);
+    let short = |text: String| cut(&text, length_max);
     let symptoms = (!kinds.is_empty()).then(|| short(kinds.join(",")));
-    status.summary = Some(PhaseRunSummary { symptoms, why: why.map(short), changed: changed.map(short) });
+    let fitness = status.fitness.map(fitness_text);
+    status.summary = Some(PhaseRunSummary { fitness, symptoms, why: why.map(short), changed: changed.map(short) });
 }
 
 /// The verdict in one sentence, with what changed before anything else.

@@ -5,14 +5,17 @@ use kube::ResourceExt;
 use phaseloop_core::{
     audit::EvidenceReference,
     plan::OwnKind,
-    promotion::{Delivery, PromotionPhase, PromotionProgress},
+    promotion::{ApprovalMode, Delivery, PromotionPhase, PromotionProgress},
 };
 
 use super::{ValidPromotion, condition::conditions, progress::status_with};
 use crate::{
     api::{
         PromotionStatus,
-        promotion::status::{PromotionSummary, Validation, ValidationDelta},
+        promotion::{
+            Decision,
+            status::{PromotionSummary, Validation, ValidationDelta},
+        },
         schema::VALUE_LENGTH_MAX,
     },
     controllers::Report,
@@ -96,5 +99,33 @@ fn summary(valid: &ValidPromotion) -> PromotionSummary {
     PromotionSummary {
         change: Some(changes.join(", ").chars().take(fits).collect()),
         delivery: Some(delivery.to_owned()),
+        decision: Some(decision(valid.terms.approval, valid.object.spec.decision)),
+    }
+}
+
+/// What holds: `spec.decision` alone would say Pending for ever of a promotion that waits for nobody.
+fn decision(approval: ApprovalMode, decision: Decision) -> String {
+    match (approval, decision) {
+        (ApprovalMode::Automatic, Decision::Pending | Decision::Approved) => format!("{:?}", ApprovalMode::Automatic),
+        (ApprovalMode::Manual, _) | (_, Decision::Rejected) => format!("{decision:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_column_tells_what_holds_and_not_what_nobody_will_ever_decide() {
+        for (approval, decided, told) in [
+            (ApprovalMode::Automatic, Decision::Pending, "Automatic"),
+            (ApprovalMode::Automatic, Decision::Approved, "Automatic"),
+            (ApprovalMode::Automatic, Decision::Rejected, "Rejected"),
+            (ApprovalMode::Manual, Decision::Pending, "Pending"),
+            (ApprovalMode::Manual, Decision::Approved, "Approved"),
+            (ApprovalMode::Manual, Decision::Rejected, "Rejected"),
+        ] {
+            assert_eq!(decision(approval, decided), told, "{approval:?} {decided:?}");
+        }
     }
 }

@@ -198,12 +198,12 @@ fn spare_gpu_seen(runs: &[Arc<PhaseRun>]) -> bool {
     ended.into_iter().find_map(found_gpu).unwrap_or(false)
 }
 
-/// Whether a run found a GPU without borrowing one; `None` where it tested nothing, so that nobody can tell.
+/// Whether a run found room and a GPU without borrowing one; `None` where it tested nothing, so that nobody can tell.
 fn found_gpu(run: &PhaseRun) -> Option<bool> {
     let status = run.status.as_ref()?;
-    let none = RunReason::NoSpareGPU.name();
+    let none = [RunReason::NoSpareGPU.name(), RunReason::Unschedulable.name()];
     let reasons = status.reasons.iter().chain(status.domains.iter().flat_map(|domain| &domain.reasons));
-    if status.borrowed.is_some() || reasons.into_iter().any(|reason| reason == none) {
+    if status.borrowed.is_some() || reasons.into_iter().any(|reason| none.contains(&reason.as_str())) {
         return Some(false);
     }
     status.domains.iter().any(|domain| domain.valid == Some(true)).then_some(true)

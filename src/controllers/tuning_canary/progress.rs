@@ -11,7 +11,10 @@ use phaseloop_core::{
 use super::{ValidTuningCanary, pod::plan_pod, release::abort_cause};
 use crate::{
     api::{TuningCanaryStatus, tuning_canary::status::FailureClass},
-    workload::{TestPodReading, ValidTestPod, reading::TestPodPhase},
+    workload::{
+        TestPodReading, ValidTestPod,
+        reading::{Lacking, TestPodPhase},
+    },
 };
 
 /// What becomes of a canary that was not judged.
@@ -116,11 +119,17 @@ fn with_pod(
     let patience = later_by(begun_at, GPU_WAIT_TIMEOUT_DEFAULT).min(expiry(valid));
     let is_overdue = now >= patience;
     match &pod.phase {
-        TestPodPhase::NotScheduled { .. } if is_overdue => shown(Some(TestPodEnd::NoSpareGPU)),
         TestPodPhase::NotScheduled { message, .. } => {
+            let lacking = Lacking::of(message);
+            let (waits, ends) = match lacking {
+                Lacking::GPU => (CanaryReason::AwaitingGPU, TestPodEnd::NoSpareGPU),
+                Lacking::Resources(_) | Lacking::Node => (CanaryReason::AwaitingNode, TestPodEnd::Unschedulable),
+            };
+            if is_overdue {
+                return shown(Some(ends));
+            }
             let told = if message.is_empty() { "the scheduler has not placed it" } else { message };
-            let waits = format!("pod {} waits for a GPU: {told}; given up at {patience}", pod.name);
-            wait(CanaryReason::AwaitingGPU, waits, patience)
+            wait(waits, format!("pod {} waits for {lacking}: {told}; given up at {patience}", pod.name), patience)
         }
         TestPodPhase::Preparing { .. } | TestPodPhase::EngineStarting { .. } if is_overdue => {
             let told = pod.fault.as_ref().map_or_else(

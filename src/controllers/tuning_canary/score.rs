@@ -120,6 +120,7 @@ fn record_shown(valid: &ValidTuningCanary, status: &mut TuningCanaryStatus, ende
     status.reasons = match ended_by {
         Some(TestPodEnd::PastNotAfter) => vec![CanaryReason::PastNotAfter.name().to_owned()],
         Some(TestPodEnd::NoSpareGPU) => vec![CanaryReason::NoSpareGPU.name().to_owned()],
+        Some(TestPodEnd::Unschedulable) => vec![CanaryReason::Unschedulable.name().to_owned()],
         _ => Vec::new(),
     };
     let mut messages: Vec<String> = status.reasons.clone();

@@ -8,6 +8,7 @@ use crate::{
     api::{
         TuningCanaryStatus,
         condition::{Condition, ConditionStatus, ConditionType},
+        phase_run::measured::{cut, fitness_text},
         tuning_canary::{
             CanaryRole, TuningCanarySpec,
             status::{CanaryPhase, CanarySummary},
@@ -107,7 +108,8 @@ fn summary(spec: &TuningCanarySpec, status: &TuningCanaryStatus) -> CanarySummar
     let seconds = |duration: SignedDuration| format!("{}s", duration.as_secs());
     let length_max = crate::api::schema::VALUE_LENGTH_MAX as usize;
     CanarySummary {
-        parameters: Some(crate::api::phase_run::measured::cut(&parameters, length_max)),
+        parameters: Some(cut(&parameters, length_max)),
+        fitness: status.fitness.map(fitness_text),
         used: status
             .used
             .as_ref()

@@ -11,7 +11,7 @@ use crate::{
     api::{
         Escalation, PhaseRun, Promotion,
         condition::{Condition, ConditionType},
-        escalation::status::{FlagState, FlagStatus},
+        escalation::status::{CountedRun, FlagState, FlagStatus},
         phase_run::status::PhaseRunPhase,
         promotion::status::PromotionPhase,
     },
@@ -189,7 +189,14 @@ fn untuned(escalation: &Escalation, view: &CycleView, run: &PhaseRun, now: Times
     let uid = run.uid().unwrap_or_default();
     let status = escalation.status.as_ref();
     let flags = status.map(|status| status.flags.as_slice()).unwrap_or_default();
-    let counted = |flag: &&FlagStatus| flag.evidence.iter().any(|counted| counted.uid == uid);
+    let of_flag = |flag: &FlagStatus| {
+        let is_among = |runs: &[CountedRun]| runs.iter().any(|run| run.uid == uid);
+        match (is_among(&flag.counted), is_among(&flag.evidence)) {
+            (true, _) => Some(flag_told(flag)),
+            (false, true) => Some(format!("{}: the run armed it, and counts no more", flag_told(flag))),
+            (false, false) => None,
+        }
+    };
     let is_newest = |flag: &&FlagStatus| {
         let newest = flag.evidence.iter().max_by_key(|counted| (counted.completed_at, &counted.uid));
         newest.is_some_and(|newest| newest.uid == uid)
@@ -198,7 +205,7 @@ fn untuned(escalation: &Escalation, view: &CycleView, run: &PhaseRun, now: Times
     let armed = flags.iter().filter(|flag| flag.state == FlagState::Armed).find(is_newest);
     let Some(flag) = armed else {
         let told = run_told(run);
-        let of_run: Vec<String> = flags.iter().filter(counted).map(flag_told).collect();
+        let of_run: Vec<String> = flags.iter().filter_map(of_flag).collect();
         return match (of_run.is_empty(), run.spec.counts) {
             (false, _) => ends(CycleEndReason::Counted, format!("{told}; {}", of_run.join(", "))),
             (true, false) => ends(CycleEndReason::Counted, format!("{told}; spec.counts is false: it arms nothing")),

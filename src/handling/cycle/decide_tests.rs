@@ -44,16 +44,23 @@ fn escalation(status: &Value) -> Escalation {
     .unwrap()
 }
 
-/// A flag whose newest evidence is a run of this uid.
-fn flag(state: &str, count: i64, uid: &str) -> Value {
+/// A flag that was armed by two runs and counts two now, of which this one is the newest.
+fn flag_of(state: &str, count: i64, armed_by: &str, counts: &str) -> Value {
+    let runs = |newest: &str| {
+        json!([
+            { "name": "older", "uid": "uid-older", "completedAt": "2026-03-03T03:06:00Z" },
+            { "name": "newest", "uid": newest, "completedAt": "2026-03-04T03:06:00Z" },
+        ])
+    };
     json!({
         "symptom": "vllm_oom", "state": state, "reason": "ThresholdReached", "count": count, "threshold": 3,
-        "window": "53h", "expiresAt": "2026-03-04T07:06:00Z",
-        "evidence": [
-            { "name": "older", "uid": "uid-older", "completedAt": "2026-03-03T03:06:00Z" },
-            { "name": "newest", "uid": uid, "completedAt": "2026-03-04T03:06:00Z" },
-        ],
+        "window": "53h", "expiresAt": "2026-03-04T07:06:00Z", "counted": runs(counts), "evidence": runs(armed_by),
     })
+}
+
+/// A flag whose newest run is of this uid.
+fn flag(state: &str, count: i64, uid: &str) -> Value {
+    flag_of(state, count, uid, uid)
 }
 
 fn gate(open: bool, opens_at: Option<&str>) -> Value {
@@ -142,6 +149,17 @@ fn a_degraded_run_ends_its_cycle_where_nothing_follows() {
     // Another run armed it: the tuning is that one's.
     let armed_before = of(json!({ "flags": [flag("Armed", 3, "uid-other")] }), true);
     assert_eq!(step(&armed_before), Ok((CycleEndReason::Counted, 1)));
+
+    // It was armed and used up by earlier runs, and this one is the first of a new count: told at once.
+    let message = |view: &CycleView| match decide(view, now()) {
+        CycleStep::Ends(end) => end.message,
+        CycleStep::Waits(text) => panic!("{text}"),
+    };
+    let counts_anew = of(json!({ "flags": [flag_of("Cleared", 1, "uid-other", "uid-run")] }), false);
+    assert_eq!(step(&counts_anew), Ok((CycleEndReason::Counted, 1)));
+    assert!(message(&counts_anew).ends_with("is Degraded: vllm_oom; vllm_oom 1 of 3 in 53h"), "{counts_anew:?}");
+    let used_up = message(&of(json!({ "flags": [flag_of("Cleared", 0, "uid-run", "uid-other")] }), false));
+    assert!(used_up.ends_with("vllm_oom 0 of 3 in 53h: the run armed it, and counts no more"), "{used_up}");
 
     let not_counted_yet = of(json!({ "flags": [] }), false);
     assert!(step(&not_counted_yet).unwrap_err().ends_with("the Escalation counts it"));

@@ -1,22 +1,32 @@
-//! What is kept of an engine's output: the first and the last of it, in whole lines of either stream.
+//! What is kept of an engine's output: the first and the last of it, in whole lines of either stream, and the lines that tell
+//! why it ended, wherever they stand.
 
 use std::collections::VecDeque;
+
+use phaseloop_core::analysis::engine_log::EvidenceLines;
 
 use super::super::guard::GUARD_OUTPUT_BYTES;
 
 /// Longest line that is held back until its end comes; of a longer one a part is kept before.
 const LINE_BYTES_MAX: usize = 8 * 1_024;
 
-/// The first [`GUARD_OUTPUT_BYTES`] of an output, and the last as many beyond them.
+/// The first [`GUARD_OUTPUT_BYTES`] of an output, the last as many beyond them, and the lines of all of it that are evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct KeptOutput {
     head: Vec<u8>,
     tail: VecDeque<u8>,
+    evidence: EvidenceLines,
 }
 
 impl KeptOutput {
+    /// Takes a line of our own, which ends the engine's output.
+    pub(super) fn push_line(&mut self, line: &str) {
+        self.evidence.take(line);
+        self.push(line.as_bytes());
+    }
+
     /// Takes the next bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    fn push(&mut self, bytes: &[u8]) {
         let room = GUARD_OUTPUT_BYTES.saturating_sub(self.head.len());
         let (first, rest) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
         self.head.extend_from_slice(first);
@@ -31,6 +41,11 @@ impl KeptOutput {
         String::from_utf8_lossy(&self.head).into_owned()
     }
 
+    /// The lines that tell why the engine ended, of all that it said.
+    pub(super) fn evidence(&self) -> &str {
+        self.evidence.text()
+    }
+
     /// The end beyond the beginning as text.
     pub(super) fn tail(&self) -> String {
         let (first, second) = self.tail.as_slices();
@@ -42,6 +57,8 @@ impl KeptOutput {
 #[derive(Debug, Default)]
 pub(super) struct LineBuffer {
     begun: Vec<u8>,
+    /// Whether the beginning of the line that goes on was passed on.
+    is_within_line: bool,
 }
 
 impl LineBuffer {
@@ -52,14 +69,25 @@ impl LineBuffer {
         let complete = ended.or_else(|| (self.begun.len() >= LINE_BYTES_MAX).then_some(self.begun.len()));
         if let Some(complete) = complete {
             let rest = self.begun.split_off(complete);
-            kept.push(&self.begun);
+            self.pass_on(kept);
             self.begun = rest;
         }
     }
 
     /// The stream is over: what stands without its end of line goes on.
     pub(super) fn finish(&mut self, kept: &mut KeptOutput) {
-        kept.push(&std::mem::take(&mut self.begun));
+        self.pass_on(kept);
+    }
+
+    /// Only the beginning of a line says what it is: its rest may be anybody's words.
+    fn pass_on(&mut self, kept: &mut KeptOutput) {
+        let passed = std::mem::take(&mut self.begun);
+        let begun_before = usize::from(self.is_within_line);
+        for line in passed.split_inclusive(|byte| *byte == b'\n').skip(begun_before) {
+            kept.evidence.take(&String::from_utf8_lossy(line));
+        }
+        self.is_within_line = !passed.ends_with(b"\n");
+        kept.push(&passed);
     }
 }
 
@@ -105,6 +133,29 @@ mod tests {
         assert_eq!(output.head.len(), 0);
         lines.push(b"x", &mut output);
         assert_eq!(output.head.len(), LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_line_of_evidence_is_kept_wherever_it_stands() {
+        let (mut lines, mut output) = (LineBuffer::default(), KeptOutput::default());
+        let flood = "  File \"queues.py\", line 186, in get\n".repeat(2 * GUARD_OUTPUT_BYTES / 20);
+        for piece in [&flood, "torch.OutOfMemoryError: CUDA out ", "of memory.\n", &flood, "EngineDeadError: x"] {
+            lines.push(piece.as_bytes(), &mut output);
+        }
+        assert!(!output.head().contains("CUDA") && !output.tail().contains("CUDA"));
+        lines.finish(&mut output);
+        assert_eq!(output.evidence(), "torch.OutOfMemoryError: CUDA out of memory.\nEngineDeadError: x\n");
+    }
+
+    #[test]
+    fn the_rest_of_a_line_that_was_too_long_is_no_evidence() {
+        let (mut lines, mut output) = (LineBuffer::default(), KeptOutput::default());
+        lines.push(format!("INFO a request says: {}", "x".repeat(LINE_BYTES_MAX)).as_bytes(), &mut output);
+        lines.push(&[b'y'; LINE_BYTES_MAX], &mut output);
+        lines.push(b"CUDA out of memory\n", &mut output);
+        assert_eq!(output.evidence(), "");
+        lines.push(b"CUDA out of memory\n", &mut output);
+        assert_eq!(output.evidence(), "CUDA out of memory\n");
     }
 
     #[test]

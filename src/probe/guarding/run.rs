@@ -39,6 +39,8 @@ const STREAMS_END: Duration = Duration::from_secs(1);
 /// How long after SIGKILL an engine may take to end before the guard goes without it: the kernel may hold a process that
 /// waits for a device.
 const KILL_PATIENCE: Duration = Duration::from_secs(1);
+/// The part of a message that is left for evidence, one in so many: the rest shows people how it ended.
+const EVIDENCE_SHARE: usize = 2;
 /// Exit code where the engine outlasts SIGKILL.
 const KILLED: i32 = 137;
 
@@ -158,7 +160,7 @@ impl Watch {
         let program = request.command.first().map_or("", String::as_str);
         let sentence = format!("phaseloop guard: {program} can't be started: {error}\n");
         eprint!("{sentence}");
-        self.output.lock().unwrap_or_else(PoisonError::into_inner).push(sentence.as_bytes());
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).push_line(&sentence);
         GuardEnd { at: self.clock.now(), exit_code: exit_code_of_refusal(error), at_latest_instant: false }
     }
 
@@ -176,6 +178,7 @@ impl Watch {
             gpu: seen.gpu,
             gpu_memory_used_mib_max: seen.memory_used_mib_max,
             head: output.head(),
+            evidence: output.evidence().to_owned(),
             tail: output.tail(),
         }
     }
@@ -187,13 +190,20 @@ impl Watch {
         }
     }
 
-    /// Writes down the engine's end, and leaves the end of its output as the container's message.
+    /// Writes down the engine's end, and leaves the container's message.
     fn finish(&mut self, request: &GuardRequest, end: GuardEnd, message_path: &Path) {
         self.write(Some(end));
-        let GuardRecord { head, tail: last, .. } = self.record_now(Some(end));
-        let output = format!("{head}{last}");
-        let mark = if end.at_latest_instant { format!("\n{GUARD_STOP_MARK}") } else { String::new() };
-        let room = request.message_bytes.saturating_sub(mark.len());
-        leave_message(message_path, &format!("{}{mark}", tail(output.trim_end(), room)));
+        leave_message(message_path, &message(&self.record_now(Some(end)), request.message_bytes));
     }
+}
+
+/// A termination message: the end of the output, after the lines that tell why the engine ended if they would not fit.
+fn message(record: &GuardRecord, bytes_max: usize) -> String {
+    let at_latest_instant = record.end.is_some_and(|end| end.at_latest_instant);
+    let mark = if at_latest_instant { format!("\n{GUARD_STOP_MARK}") } else { String::new() };
+    let room = bytes_max.saturating_sub(mark.len());
+    let output = format!("{}{}", record.head, record.tail);
+    let output = output.trim_end();
+    let evidence = if output.len() <= room { "" } else { tail(&record.evidence, room / EVIDENCE_SHARE) };
+    format!("{evidence}{}{mark}", tail(output, room.saturating_sub(evidence.len())))
 }

@@ -9,12 +9,12 @@ use phaseloop_core::analysis::{
 
 use crate::probe::guard::GuardRecord;
 
-/// A death by the record of the run that ended with it. An engine that is dead while its process goes on has no end yet, and
-/// is judged by its output so far.
+/// A death by the record of the run that ended with it: by the lines of evidence of the whole output, not by what happens to
+/// be kept of the rest. An engine that is dead while its process goes on has no end yet, and is judged by what it said so
+/// far.
 pub(super) fn death_of(record: &GuardRecord, became_ready: bool, seen_at: Timestamp) -> ReportedDeath {
-    let output = format!("{}{}", record.head, record.tail);
     let exit_code = record.end.map(|end| end.exit_code);
-    let failure = classify_engine_end(exit_code, None, Some(became_ready), &output);
+    let failure = classify_engine_end(exit_code, None, Some(became_ready), &record.evidence);
     ReportedDeath { at: record.end.map_or(seen_at, |end| end.at), failure }
 }
 
@@ -26,13 +26,19 @@ pub(super) const fn unexplained(at: Timestamp) -> ReportedDeath {
 
 #[cfg(test)]
 mod tests {
-    use phaseloop_core::analysis::measurement::MemoryFault;
+    use phaseloop_core::analysis::{engine_log::EvidenceLines, measurement::MemoryFault};
 
     use super::*;
     use crate::probe::guard::{GUARD_RECORD_VERSION, GuardEnd};
 
     const DIED: &str = include_str!("../../../crates/core/tests-data/engine/engine-died-exit-0.log");
     const REFUSED: &str = include_str!("../../../crates/core/tests-data/engine/refused-memory.log");
+
+    fn evidence(output: &str) -> String {
+        let mut evidence = EvidenceLines::default();
+        output.lines().for_each(|line| evidence.take(line));
+        evidence.text().to_owned()
+    }
 
     fn record(output: &str, exit_code: Option<i32>) -> GuardRecord {
         let at = "2026-03-04T02:00:09Z".parse().unwrap();
@@ -44,6 +50,7 @@ mod tests {
             gpu: None,
             gpu_memory_used_mib_max: None,
             head: head.to_owned(),
+            evidence: evidence(output),
             tail: tail.to_owned(),
         }
     }

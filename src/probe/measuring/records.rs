@@ -82,6 +82,7 @@ mod tests {
             gpu: None,
             gpu_memory_used_mib_max: None,
             head: head.to_owned(),
+            evidence: String::new(),
             tail: String::new(),
         };
         fs::write(folder.join(guard_record_name(start)), serde_json::to_string(&record).unwrap()).unwrap();

@@ -15,7 +15,7 @@ use phaseloop_core::{
     value::{Metric, ParameterSet},
 };
 
-use super::{EngineReading, PodFault, ReadReport, ReportMissing, TestPodReading};
+use super::{EngineReading, PodFault, ReadReport, ReportMissing, TestPodPhase, TestPodReading};
 use crate::workload::workload_hash;
 
 /// What a run's pod measured. A pod that measured nothing gives a measurement with nothing in it, which is judged as no
@@ -186,14 +186,27 @@ fn failures(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> Vec<Engin
     if let Some(detail) = timed_out.filter(|_| failures.is_empty()) {
         failures.push(failure(EngineFailureClass::Timeout, detail));
     }
-    if ended_by == Some(TestPodEnd::NoSpareGPU) {
-        failures.push(failure(EngineFailureClass::Infrastructure, "no GPU became free in time".to_owned()));
+    let never_placed = match ended_by {
+        Some(TestPodEnd::NoSpareGPU) => Some("no GPU became free in time"),
+        Some(TestPodEnd::Unschedulable) => Some("no node had room in time"),
+        _ => None,
+    };
+    if let Some(told) = never_placed {
+        failures.push(failure(EngineFailureClass::Infrastructure, scheduler_told(reading, told)));
     }
     let unusable = reading.report.probe().filter(|report| report.ending == ProbeEnding::EngineUnusable);
     if let Some(report) = unusable {
         failures.push(failure(EngineFailureClass::Unclassified, report.detail.clone()));
     }
     failures
+}
+
+/// What became of a pod that got no node, with the scheduler's own words.
+fn scheduler_told(reading: &TestPodReading, told: &str) -> String {
+    match &reading.phase {
+        TestPodPhase::NotScheduled { message, .. } if !message.is_empty() => format!("{told}: {message}"),
+        _ => told.to_owned(),
+    }
 }
 
 /// Whether a fault makes the measurement void. One that came after the probe had measured everything, while the engine was

@@ -1,13 +1,14 @@
 //! Reading a test pod: from what the kubelet says of it to what it showed, what it used, and what of it is proven.
 //!
-//! **What lives here**: [`read_test_pod`], a function of the pod alone, the phases of a pod, the faults of node and cluster,
-//! and the measurements that the core judges.
+//! **What lives here**: [`read_test_pod`], a function of the pod alone, the phases of a pod, what it lacks while it has no
+//! node, the faults of node and cluster, and the measurements that the core judges.
 //!
 //! **What must not**: any judgement (the core's), waiting and giving up (the controllers'), logs of containers.
 
 mod container;
 mod engine;
 mod fault;
+mod lacking;
 mod measurement;
 mod phase;
 mod report;
@@ -23,6 +24,7 @@ use phaseloop_core::{
 pub use self::{
     engine::{EngineDeath, EngineReading},
     fault::{PodFault, PodFaultReason, fault_of_create},
+    lacking::Lacking,
     measurement::{domain_measurement, trial_measurement},
     phase::{PodEnd, TestPodPhase, Waiting},
     report::{ReadReport, ReportMissing},

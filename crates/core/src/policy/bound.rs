@@ -17,7 +17,8 @@ pub const HISTORY_LIMIT_DEFAULT: i64 = 32;
 pub const STARTING_DEADLINE_DEFAULT: SignedDuration = SignedDuration::from_hours(1);
 /// Longest run: the seed's four hours.
 pub const RUN_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_hours(4);
-/// How long a test pod may wait for a GPU before the run is `Unknown/NoSpareGPU`.
+/// How long a test pod may wait for a node with a free GPU before the run is `Unknown/NoSpareGPU`, or `Unknown/Unschedulable`
+/// where something else lacks.
 pub const GPU_WAIT_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
 /// Memory of the test side of a run.
 pub const RUN_MEMORY_DEFAULT: &str = "8Gi";

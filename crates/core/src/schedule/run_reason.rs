@@ -7,6 +7,8 @@ reasons! {
     pub enum RunReason {
         /// Another test pod, or an earlier run, is on the target; the run waits for it to end.
         TargetBusy,
+        /// The test pod waits for the scheduler, or for a node that has room for it; the message says what is lacking.
+        AwaitingNode,
         /// The test pod waits for a GPU.
         AwaitingGPU,
         /// The test pod has a node; images are pulled and its init containers run.
@@ -33,6 +35,8 @@ reasons! {
         TemplateRefused,
         /// No GPU became free within gpuWaitTimeout.
         NoSpareGPU,
+        /// No node had room for the test pod within gpuWaitTimeout, and it was not a GPU that lacked; the message says what.
+        Unschedulable,
         /// The namespace's quota has no room for the test pod.
         QuotaExceeded,
         /// A rule of the cluster does not admit the test pod.

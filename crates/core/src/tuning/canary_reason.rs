@@ -11,6 +11,8 @@ reasons! {
         TargetBusy,
         /// The administrator's policy can't be read; it waits.
         PolicyInvalid,
+        /// Its pod waits for the scheduler, or for a node that has room for it; the message says what is lacking.
+        AwaitingNode,
         /// Its pod waits for a GPU.
         AwaitingGPU,
         /// Its pod has a node; images are pulled and init containers run.
@@ -39,6 +41,8 @@ reasons! {
         PastNotAfter,
         /// No GPU became free in time.
         NoSpareGPU,
+        /// No node had room for its pod in time, and it was not a GPU that lacked; the message says what.
+        Unschedulable,
         /// The engine was not started in time.
         StartTimedOut,
         /// Its pod went before its result was read, or its node is lost: all that was reserved counts as used.

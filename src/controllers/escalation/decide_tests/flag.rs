@@ -7,7 +7,7 @@ use super::world::{World, aborted, infrastructure, night, out_of_memory, passed}
 use crate::{
     api::{
         TuningCanary,
-        escalation::status::{EscalationState, FlagState},
+        escalation::status::{CountedRun, EscalationState, FlagState},
     },
     controllers::tuning_canary::fixture::{at, changed},
 };
@@ -34,7 +34,7 @@ fn below_the_threshold_symptoms_are_counted_and_nothing_else() {
     assert_eq!((world.around.canaries.len(), world.told.len()), (0, 0));
     world.around.runs.clear();
     world.settle();
-    assert_eq!((world.ready().2, world.flag().evidence.len()), ("no symptom counts", 0));
+    assert_eq!((world.ready().2, world.flag().counted.len()), ("no symptom counts", 0));
 }
 
 #[test]
@@ -129,17 +129,20 @@ fn a_used_up_flag_takes_as_many_new_symptoms_as_the_first_time() {
         world.step_on(passed(101));
     }
     assert_eq!(world.outcome().reason, "GainTooSmall");
-    for (day, state, count) in [(5, FlagState::Cleared, 1), (6, FlagState::Cleared, 2)] {
+    let names = |runs: &[CountedRun]| runs.iter().map(|run| run.name.clone()).collect::<Vec<_>>();
+    for (day, counted) in [(5, &["n5"][..]), (6, &["n5", "n6"])] {
         live_through(&mut world, day);
         world.settle();
-        assert_eq!((world.flag_state(), world.flag().count), (state, count), "{day}");
+        assert_eq!(world.flag_state(), FlagState::Cleared, "{day}");
+        assert_eq!(world.flag().count, i64::from(day) - 4, "{day}");
+        assert_eq!(names(&world.flag().counted), counted, "{day}");
+        assert_eq!(names(&world.flag().evidence), ["n2", "n3", "n4"], "those that armed it");
         assert_eq!(world.around.canaries.len(), 5, "{day}");
     }
     live_through(&mut world, 7);
     world.settle();
     assert_eq!((world.flag_state(), world.flag().count), (FlagState::Armed, 3));
-    let evidence: Vec<&str> = world.flag().evidence.iter().map(|run| run.name.as_str()).collect();
-    assert_eq!(evidence, ["n5", "n6", "n7"]);
+    assert_eq!(names(&world.flag().evidence), ["n5", "n6", "n7"]);
     assert_eq!(world.newest().spec.consumes, ["uid-n5", "uid-n6", "uid-n7"]);
 }
 

@@ -64,13 +64,13 @@ fn a_domain_begins_with_all_that_its_pod_rests_on_remembered() {
         ],
         cycle: Some(cycle_name("nightly", &Uid::new("uid-nightly"))),
         conditions: vec![
-            condition(ConditionType::Ready, ConditionStatus::False, "AwaitingGPU", &message),
-            condition(ConditionType::Reconciling, ConditionStatus::True, "AwaitingGPU", &message),
+            condition(ConditionType::Ready, ConditionStatus::False, "AwaitingNode", &message),
+            condition(ConditionType::Reconciling, ConditionStatus::True, "AwaitingNode", &message),
             ObservedPolicy::Absent.condition(),
         ],
         ..PhaseRunStatus::default()
     };
-    let report = Report { cycle: status.cycle.clone(), ..Report::new(status, "AwaitingGPU", message) };
+    let report = Report { cycle: status.cycle.clone(), ..Report::new(status, "AwaitingNode", message) };
     let expected = Plan {
         remember: Some(report.clone()),
         intents: plan.intents.clone(),

@@ -68,6 +68,7 @@ fn a_first_run_is_judged_as_a_seed() {
     assert_eq!(status.reasons, ["BaselineSeeding"]);
     assert_eq!((status.admitted, status.admission_reason.as_deref()), (Some(true), Some("BaselineSeeding")));
     assert_eq!(status.fitness, Some(0.95));
+    assert_eq!(status.summary.as_ref().unwrap().fitness.as_deref(), Some("0.950"));
     assert_eq!(status.completed_at, Some(world.now));
     let environment = status.environment.as_ref().unwrap();
     assert_eq!(environment.image.as_deref(), Some("vllm/vllm-openai:v0.33.0"));

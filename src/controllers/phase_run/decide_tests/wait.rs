@@ -43,10 +43,26 @@ fn a_gpu_is_waited_for_as_long_as_the_spec_says() {
 }
 
 #[test]
+fn what_lacks_beside_a_gpu_is_named_and_is_no_missing_gpu() {
+    let short = "0/2 nodes are available: 1 Insufficient cpu, 1 Insufficient nvidia.com/gpu.";
+    let mut lacks_cpu = unschedulable(at(START));
+    lacks_cpu["conditions"][0]["message"] = json!(short);
+    let mut told = world(None, lacks_cpu.clone());
+    let report = told.settle().report;
+    assert!(report.message.contains(&format!("waits for cpu: {short}; given up at")), "{}", report.message);
+    told.now = at("2026-03-04T03:15:00Z");
+    told.look();
+    let messages = told.row("chat").messages.join(" ");
+    assert!(messages.contains("for lack of cpu until 2026-03-04T03:15:00Z") && messages.contains(short), "{messages}");
+    let cause = TestPodEnd::Unschedulable;
+    assert_given_up(world(None, lacks_cpu), "AwaitingNode", "2026-03-04T03:15:00Z", "Unschedulable", cause);
+}
+
+#[test]
 fn the_scheduler_gets_a_minute_to_look_however_short_the_wait_is() {
     let mut silent = world(None, json!({ "phase": "Pending" }));
     silent.run.spec.gpu_wait_timeout = SignedDuration::ZERO.into();
-    assert_given_up(silent, "AwaitingGPU", "2026-03-04T03:01:00Z", "NoSpareGPU", TestPodEnd::NoSpareGPU);
+    assert_given_up(silent, "AwaitingNode", "2026-03-04T03:01:00Z", "Unschedulable", TestPodEnd::Unschedulable);
     let mut told = world(None, unschedulable(at(START)));
     told.run.spec.gpu_wait_timeout = SignedDuration::ZERO.into();
     told.look();

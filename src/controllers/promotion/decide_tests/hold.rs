@@ -277,6 +277,7 @@ fn a_run_that_found_a_gpu_without_borrowing_shows_that_a_surge_would() {
         PromotionPhase::Staged
     );
     assert_eq!(phase(|run| run["status"]["reasons"] = json!(["NoSpareGPU"])), PromotionPhase::Staged);
+    assert_eq!(phase(|run| run["status"]["reasons"] = json!(["Unschedulable"])), PromotionPhase::Staged);
     assert_eq!(phase(|run| run["spec"]["targetRef"]["name"] = json!("qwen")), PromotionPhase::Staged);
     // An earlier one tells where the newest tested nothing, and the newest decides where both tell.
     let mut world = World::automatic();

@@ -32,7 +32,8 @@ fn a_measurement_becomes_a_verdict_with_everything_that_ranking_needs() {
     assert_eq!((used.measure.to_string(), used.hold.to_string(), used.proven), ("8s".into(), "1m".into(), true));
     assert_eq!(status.effective.as_ref().unwrap().configuration["gpu-memory-utilization"], "0.75");
     assert_eq!((status.phase, status.released_at), (Some(CanaryPhase::Done), Some(world.now)));
-    assert_eq!(status.summary.as_ref().unwrap().used.as_deref(), Some("8s/60s"));
+    let summary = status.summary.as_ref().unwrap();
+    assert_eq!((summary.used.as_deref(), summary.fitness.as_deref()), (Some("8s/60s"), Some("0.928")));
     assert_eq!(world.condition(&ConditionType::Restored).unwrap().reason, "Released");
 }
 
@@ -150,6 +151,28 @@ fn no_gpu_within_the_waiting_time_is_the_clusters_fault() {
     assert_eq!(world.status().failure.as_ref().unwrap().class, FailureClass::Infrastructure);
     world.look();
     assert_eq!(world.deleted, [TestPodEnd::NoSpareGPU]);
+}
+
+#[test]
+fn what_lacks_beside_a_gpu_is_named_and_is_no_missing_gpu() {
+    let short = "0/1 nodes are available: 1 Insufficient memory.";
+    let mut world = World::new();
+    world.settle();
+    let mut status = unschedulable(world.now);
+    status["conditions"][0]["message"] = json!(short);
+    world.set_pod_status(None, status);
+    world.settle();
+    let ready = world.condition(&ConditionType::Ready).unwrap();
+    assert_eq!(ready.reason, "AwaitingNode");
+    assert!(ready.message.contains(&format!("waits for memory: {short}; given up at")), "{}", ready.message);
+    world.pass(15 * 60);
+    world.look();
+    let (verdict, reasons) = world.verdict();
+    assert_eq!((verdict.as_str(), reasons[0].as_str()), ("Inconclusive", "Unschedulable"));
+    let failure = world.status().failure.as_ref().unwrap();
+    assert_eq!((failure.class, failure.message.contains(short)), (FailureClass::Infrastructure, true), "{failure:?}");
+    world.look();
+    assert_eq!(world.deleted, [TestPodEnd::Unschedulable]);
 }
 
 #[test]

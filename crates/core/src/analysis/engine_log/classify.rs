@@ -1,7 +1,8 @@
 //! From an engine's end to the class of its failure.
 
 use super::{
-    cue::{Cue, cue_of},
+    cue::Cue,
+    evidence::Hearing,
     line::LogLine,
     start::{has_started_serving, is_cpu_engine},
 };
@@ -136,19 +137,15 @@ fn class_of_signal(exit_code: i32, ready: Option<bool>) -> Option<EngineFailureC
     (STOP_SIGNALS.contains(&signal) && ready == Some(false)).then_some(EngineFailureClass::Timeout)
 }
 
-/// The strongest evidence of the output, and the first line that holds it. Once the server was asked to end, only
-/// causes are evidence: every orderly end of a busy server reports a dead engine.
+/// The strongest evidence of the output, and the first line that holds it.
 fn strongest_cue(output: &str) -> Option<(Cue, LogLine<'_>)> {
-    let mut was_stopped = false;
-    let evidence = output.lines().map(LogLine::parse).filter_map(|line| {
-        was_stopped |= is_stop(&line);
-        let cue = cue_of(line.message).filter(|_| !line.is_routine)?;
-        (!was_stopped || cue < Cue::StartFailed).then_some((cue, line))
-    });
+    let mut hearing = Hearing::default();
+    let evidence = output.lines().map(LogLine::parse).filter_map(|line| Some((hearing.cue(&line)?, line)));
     evidence.min_by_key(|(cue, _)| *cue)
 }
 
-fn is_stop(line: &LogLine<'_>) -> bool {
+/// Whether the server was asked to end.
+pub(super) fn is_stop(line: &LogLine<'_>) -> bool {
     line.message.starts_with(STOP_MARK)
 }
 
