@@ -37,7 +37,7 @@ pub struct AdministratorPolicy {
     /// Images that test pods may run.
     #[serde(default)]
     pub images: ImageRules,
-    /// What test pods may reach. Checked, and without effect in this version.
+    /// What test pods may reach, by the NetworkPolicy that each run and each canary has.
     #[serde(default)]
     pub egress: Egress,
     /// Limits over everything in the namespace.

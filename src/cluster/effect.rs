@@ -4,6 +4,7 @@
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Pod},
     events::v1::Event,
+    networking::v1::NetworkPolicy,
 };
 use phaseloop_core::{
     audit::AuditRecord,
@@ -22,6 +23,9 @@ pub enum Effect {
     CreateCanary(Box<TuningCanary>),
     /// Make a promotion.
     CreatePromotion(Box<Promotion>),
+    /// Make the NetworkPolicy of an owner's test pods. It stands before each of them in its plan, so that a pod is asked for only
+    /// where its policy is there.
+    CreateNetworkPolicy(Box<NetworkPolicy>),
     /// Make a test pod, after the copy of the ConfigMap that it reads its candidate's value from, if there is one.
     CreateTestPod {
         /// The copy.
@@ -72,6 +76,7 @@ impl Effect {
             Self::CreatePhaseRun(_) => "CreatePhaseRun",
             Self::CreateCanary(_) => "CreateCanary",
             Self::CreatePromotion(_) => "CreatePromotion",
+            Self::CreateNetworkPolicy(_) => "CreateNetworkPolicy",
             Self::CreateTestPod { .. } => "CreateTestPod",
             Self::DeletePod { .. } => "DeletePod",
             Self::WriteLedger(_) => "WriteLedger",

@@ -7,6 +7,7 @@ use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, Pod},
     events::v1::Event,
+    networking::v1::NetworkPolicy,
 };
 use kube::{
     Api, Resource, ResourceExt,
@@ -62,6 +63,9 @@ pub async fn execute(
         Effect::CreatePhaseRun(run) => create(cluster, namespace, run.as_ref()).await,
         Effect::CreateCanary(canary) => create(cluster, namespace, canary.as_ref()).await,
         Effect::CreatePromotion(promotion) => create(cluster, namespace, promotion.as_ref()).await,
+        Effect::CreateNetworkPolicy(policy) => {
+            create_unless::<NetworkPolicy>(cluster, namespace, policy, lets_the_same_through).await
+        }
         Effect::CreateTestPod { config_map, pod } => {
             if let Some(config_map) = config_map {
                 create::<ConfigMap>(cluster, namespace, config_map).await?;
@@ -103,6 +107,16 @@ async fn create<K: Readable + Serialize>(
     namespace: &str,
     object: &K,
 ) -> Result<Outcome, ClusterError> {
+    create_unless(cluster, namespace, object, is_the_same).await
+}
+
+/// Makes an object, unless the one that is there is the same in this sense.
+async fn create_unless<K: Readable + Serialize>(
+    cluster: &Cluster,
+    namespace: &str,
+    object: &K,
+    is_the_same: fn(&K, &K) -> bool,
+) -> Result<Outcome, ClusterError> {
     let api: Api<K> = Api::namespaced(cluster.client.clone(), namespace);
     let what = describe::<K>(namespace, &object.name_any());
     let parameters = PostParams { dry_run: false, field_manager: Some(FIELD_MANAGER.to_owned()) };
@@ -127,6 +141,11 @@ fn is_the_same<K: Resource>(there: &K, wanted: &K) -> bool {
         object.owner_references().iter().map(|reference| reference.uid.clone()).collect()
     };
     digest(there) == digest(wanted) && owners(there) == owners(wanted) && there.meta().deletion_timestamp.is_none()
+}
+
+/// The same, for a NetworkPolicy. It has no digest: what counts is what it says now, whoever wrote that.
+fn lets_the_same_through(there: &NetworkPolicy, wanted: &NetworkPolicy) -> bool {
+    is_the_same(there, wanted) && there.spec == wanted.spec
 }
 
 fn precondition(uid: &str) -> DeleteParams {

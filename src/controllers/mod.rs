@@ -9,10 +9,12 @@
 
 pub mod administration;
 pub mod backoff;
+mod begin;
 pub mod context;
 pub mod driver;
 pub mod escalation;
 pub mod kind;
+pub mod network;
 pub mod notice;
 pub mod occupancy;
 pub mod phase_run;
@@ -28,6 +30,7 @@ pub use backoff::Backoff;
 pub use context::{Context, Leadership, ObjectKey, OperatorSettings};
 pub use driver::{ReconcileError, reconcile};
 pub use kind::{Kind, KindStatus};
+pub use network::ObservedNetwork;
 pub use report::{Report, condition, seal};
 pub use target::{ObservedTarget, read_claims, read_target};
 pub use wake::{Woken, woken_by};

@@ -11,7 +11,7 @@ use kube::client::Body;
 use super::Metrics;
 
 /// Resources that phaseloop asks for; a path with anything else in it is counted as `other`.
-const RESOURCES: [&str; 19] = [
+const RESOURCES: [&str; 20] = [
     "phaseschedules",
     "phaseruns",
     "escalations",
@@ -29,6 +29,7 @@ const RESOURCES: [&str; 19] = [
     "namespaces",
     "poddisruptionbudgets",
     "horizontalpodautoscalers",
+    "networkpolicies",
     "persistentvolumeclaims",
     "customresourcedefinitions",
 ];

@@ -15,7 +15,7 @@ use k8s_openapi::{
         util::intstr::IntOrString,
     },
 };
-use phaseloop_core::plan::name::test_pod_name;
+use phaseloop_core::plan::{label::GROUP, name::test_pod_name};
 
 use super::{
     label::{owner_reference, test_pod_labels},
@@ -30,19 +30,38 @@ const NAME_RESOLUTION_PORT: i32 = 53;
 /// The kind of rules that says what a pod may reach.
 const EGRESS: &str = "Egress";
 
+/// What the target's own pods may reach is read from this.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TargetNetwork {
+    /// The labels of the target's pods.
+    pub labels: BTreeMap<String, String>,
+    /// The NetworkPolicies of the namespace that are production's.
+    pub policies: Vec<NetworkPolicy>,
+}
+
+impl TargetNetwork {
+    /// Of a target's pod template and all NetworkPolicies of its namespace: those of test pods say nothing of production.
+    pub fn of(template: &PodTemplateSpec, policies: &[NetworkPolicy]) -> Self {
+        let labels = template.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
+        let policies = policies.iter().filter(|policy| !is_ours(policy)).cloned().collect();
+        Self { labels, policies }
+    }
+}
+
+/// Whether a policy belongs to one of our kinds. A label would say it as well, and anybody may put it on a policy.
+fn is_ours(policy: &NetworkPolicy) -> bool {
+    let owners = policy.metadata.owner_references.iter().flatten();
+    owners.into_iter().any(|owner| owner.api_version.split('/').next() == Some(GROUP))
+}
+
 /// The NetworkPolicy of a run's pods, or of a canary's: nobody reaches them (engine and probe speak within the pod), and
 /// they reach what the administrator says. With `SameAsTarget` those are the rules of every policy of the namespace that
-/// holds for the target's own pods; where none does, everything, as for them. It is created before the first pod, by POST,
-/// and belongs to the same owner.
-pub fn build_network_policy(
-    request: &TestPodRequest,
-    template: &PodTemplateSpec,
-    production: &[NetworkPolicy],
-    egress: &Egress,
-) -> NetworkPolicy {
+/// holds for the target's own pods; where none does, everything, as for them. It is the same for every pod of an owner. A list
+/// without rules is left out, as the API server has it: what is sent is what is read again.
+pub(super) fn build_network_policy(request: &TestPodRequest, target: &TargetNetwork, egress: &Egress) -> NetworkPolicy {
     let labels = test_pod_labels(request);
     let rules = match egress.mode {
-        EgressMode::SameAsTarget => rules_of_target(template, production),
+        EgressMode::SameAsTarget => rules_of_target(target),
         EgressMode::None => vec![name_resolution()],
         EgressMode::Listed => {
             let listed = egress.allow.iter().map(|rule| NetworkPolicyEgressRule {
@@ -64,22 +83,21 @@ pub fn build_network_policy(
             ..ObjectMeta::default()
         },
         spec: Some(NetworkPolicySpec {
-            egress: Some(rules),
-            ingress: Some(Vec::new()),
+            egress: (!rules.is_empty()).then_some(rules),
+            ingress: None,
             pod_selector: Some(LabelSelector { match_expressions: None, match_labels: Some(labels) }),
             policy_types: Some(vec!["Ingress".to_owned(), EGRESS.to_owned()]),
         }),
     }
 }
 
-fn rules_of_target(template: &PodTemplateSpec, production: &[NetworkPolicy]) -> Vec<NetworkPolicyEgressRule> {
-    let none = BTreeMap::new();
-    let labels = template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()).unwrap_or(&none);
-    let bounding: Vec<&NetworkPolicySpec> = production
+fn rules_of_target(target: &TargetNetwork) -> Vec<NetworkPolicyEgressRule> {
+    let bounding: Vec<&NetworkPolicySpec> = target
+        .policies
         .iter()
         .filter_map(|policy| policy.spec.as_ref())
         .filter(|spec| {
-            bounds_egress(spec) && spec.pod_selector.as_ref().is_none_or(|selector| selects(selector, labels))
+            bounds_egress(spec) && spec.pod_selector.as_ref().is_none_or(|selector| selects(selector, &target.labels))
         })
         .collect();
     if bounding.is_empty() {
@@ -137,14 +155,15 @@ mod tests {
     use super::*;
     use crate::workload::{
         build_test_pod,
-        fixture::{canary, facts, policy, settings, template},
+        fixture::{canary, domain, facts, policy, settings, template},
         plan_test_pod,
     };
 
     fn built(production: &Value, egress: &str) -> Value {
         let production: Vec<NetworkPolicy> = serde_json::from_value(production.clone()).unwrap();
         let policy = policy(egress);
-        let built = build_network_policy(&canary(), &template(|_| {}), &production, &policy.egress);
+        let target = TargetNetwork::of(&template(|_| {}), &production);
+        let built = build_network_policy(&canary(), &target, &policy.egress);
         serde_json::to_value(built).unwrap()
     }
 
@@ -154,11 +173,11 @@ mod tests {
 
     #[test]
     fn the_policy_holds_for_the_pod_and_lets_nobody_in() {
-        let policy = built(&json!([]), "");
-        let pod = build_test_pod(&plan_test_pod(&canary(), &facts(|_| {}), None, &settings()).unwrap());
+        let valid = plan_test_pod(&canary(), &facts(|_| {}), None, &settings()).unwrap();
+        let (policy, pod) = (serde_json::to_value(valid.network_policy()).unwrap(), build_test_pod(&valid));
         let selector: LabelSelector = serde_json::from_value(policy["spec"]["podSelector"].clone()).unwrap();
         assert!(selects(&selector, pod.metadata.labels.as_ref().unwrap()));
-        assert_eq!(policy["spec"]["ingress"], json!([]));
+        assert_eq!(policy["spec"]["ingress"], Value::Null);
         assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
         assert_eq!(policy["metadata"]["ownerReferences"][0]["uid"], "canary-uid");
         assert_ne!(policy["metadata"]["name"], json!(pod.metadata.name));
@@ -181,8 +200,39 @@ mod tests {
         ]);
         assert_eq!(egress(&production, ""), json!([rule("10.0.0.0/8"), rule("10.1.0.0/16")]));
         let sealed = json!([on(app, json!({"policyTypes": ["Egress"]}))]);
-        assert_eq!(egress(&sealed, ""), json!([]), "a policy without rules lets nothing out");
+        assert_eq!(egress(&sealed, ""), Value::Null, "a policy without rules lets nothing out");
         assert_eq!(egress(&json!([]), ""), json!([{}]), "without a policy everything is reached");
+    }
+
+    #[test]
+    fn policies_of_test_pods_are_none_of_productions() {
+        let policy = |owner: Value| {
+            json!([{
+                "metadata": {"name": "p", "labels": {"app.kubernetes.io/managed-by": "phaseloop"}, "ownerReferences": owner},
+                "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
+            }])
+        };
+        let owned = |version: &str| json!([{"apiVersion": version, "kind": "PhaseRun", "name": "n", "uid": "u"}]);
+        assert_eq!(egress(&policy(owned("phaseloop.dev/v1alpha1")), ""), json!([{}]));
+        assert_eq!(egress(&policy(owned("phaseloop.dev.example.com/v1")), ""), Value::Null, "another group");
+        assert_eq!(egress(&policy(json!([])), ""), Value::Null, "a label alone makes it none of ours");
+    }
+
+    #[test]
+    fn the_pods_of_one_owner_share_their_policy_whatever_template_they_are_made_of() {
+        let network = TargetNetwork::of(&template(|_| {}), &[]);
+        let policy_of = |request: &TestPodRequest, change: fn(&mut Value)| {
+            let facts = crate::workload::TemplateFacts { network: network.clone(), ..facts(change) };
+            plan_test_pod(request, &facts, None, &settings()).unwrap().network_policy().clone()
+        };
+        let report = TestPodRequest {
+            purpose: phaseloop_core::plan::pod::TestPodPurpose::Domain("report".to_owned()),
+            test: crate::workload::TestKind::Report,
+            ..domain()
+        };
+        let own_labels = |template: &mut Value| template["metadata"] = json!({"labels": {"app": "other"}});
+        assert_eq!(policy_of(&domain(), |_| {}), policy_of(&report, own_labels));
+        assert_ne!(policy_of(&domain(), |_| {}).metadata.name, policy_of(&canary(), |_| {}).metadata.name);
     }
 
     #[test]

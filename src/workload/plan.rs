@@ -14,6 +14,7 @@ use super::{
     digest::spec_digest,
     engine::{engine_container, engine_key, engine_url, gpus_of, guarded_command, served_model},
     label::{owner_reference, test_pod_annotations, test_pod_labels},
+    network::build_network_policy,
     refusal::{Refusal, RefusalReason, refuse},
     request::{ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings},
     serving_replica::{is_native_sidecar, kept_init_containers},
@@ -66,6 +67,7 @@ pub fn plan_test_pod(
         (TestPodPurpose::Domain(name), ValidTest::Report) => (name.as_str(), None),
     };
     let labels = test_pod_labels(request);
+    let egress = policy.map(|policy| policy.egress.clone()).unwrap_or_default();
     check_labels(template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()), &labels)?;
     let mut valid = ValidTestPod {
         namespace: request.namespace.clone(),
@@ -82,6 +84,7 @@ pub fn plan_test_pod(
         gpus,
         parameters: parameter_set(request),
         config_map_copies: copies.into_iter().map(|copy| owned_copy(copy, request, &labels)).collect(),
+        network_policy: build_network_policy(request, &facts.network, &egress),
         labels,
         spec_digest: String::new(),
     };

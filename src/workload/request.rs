@@ -10,6 +10,7 @@ use phaseloop_core::{
     value::{ParameterName, ParameterValue, TargetReference},
 };
 
+use super::network::TargetNetwork;
 use crate::api::{
     phase_run::ServingTest,
     tuning_canary::TuningCanarySpec,
@@ -141,6 +142,8 @@ pub struct TemplateFacts {
     pub claims: BTreeMap<String, ClaimFacts>,
     /// The ConfigMaps in which parameters lie, by name.
     pub config_maps: BTreeMap<String, ConfigMap>,
+    /// What bounds the network of the target's own pods.
+    pub network: TargetNetwork,
     /// How the nodes that the pod could run on share their GPUs; absent where nobody may read nodes.
     pub gpu_sharing: Option<GPUSharing>,
 }

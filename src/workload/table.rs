@@ -227,9 +227,17 @@ fn head() -> String {
          A parameter that lies in a ConfigMap is set in a copy of it, which belongs to the canary as the pod does.\n\n\
          Where the engine asks its clients for a key (`VLLM_API_KEY`, or `--api-key`), the probe gets it from where the \
          engine has it. A key that comes by `envFrom` is not seen, and the engine then refuses the probe.\n\n\
-         Engine and probe speak within the pod. In this version no NetworkPolicy is made for it, and `egress` of \
-         `phaseloop-policy` is checked and without effect. A test pod has none of the labels by which the policies of the \
-         namespace find the target's own pods: one that is to hold for it selects \
+         Engine and probe speak within the pod. Before the first pod of a run or a canary its NetworkPolicy is made \
+         ([ADR 36](../adr/0036-a-network-policy-per-owner.md)), and without it there is no pod. It lets nobody in. Out it lets \
+         what `egress` of `phaseloop-policy` says:\n\n\
+         | `egress.mode` | what test pods reach |\n| --- | --- |\n\
+         | `SameAsTarget`, the default | what the NetworkPolicies of the namespace let the target's own pods reach; where none \
+         of them bounds that, everything |\n\
+         | `None` | name resolution (port 53) |\n\
+         | `Listed` | the addresses and ports of `egress.allow`, and name resolution |\n\n\
+         The policy is made once, and belongs to the run or the canary. Where it says something else than what would be made \
+         now, because somebody changed it, production's policies or `egress` since, no further pod is made beside it. A policy \
+         of the namespace that selects every pod adds what it allows; one that is to hold for all test pods selects \
          `{LABEL_MANAGED_BY}: {FIELD_MANAGER}`.\n\n\
          ## What becomes of a target's template\n"
     )

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVar, Pod, PodSpec};
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Container, EnvVar, Pod, PodSpec},
+    networking::v1::NetworkPolicy,
+};
+use kube::ResourceExt;
 use phaseloop_core::{
     plan::{
         OwnObject,
@@ -33,6 +37,7 @@ pub struct ValidTestPod {
     pub(super) gpus: u32,
     pub(super) parameters: ParameterSet,
     pub(super) config_map_copies: Vec<ConfigMap>,
+    pub(super) network_policy: NetworkPolicy,
     pub(super) notes: Vec<String>,
     pub(super) spec_digest: String,
 }
@@ -94,12 +99,19 @@ impl ValidTestPod {
         &self.config_map_copies
     }
 
+    /// The NetworkPolicy that holds for the pod, and for every other of its owner. It is there before the pod is, and goes with
+    /// the owner.
+    pub const fn network_policy(&self) -> &NetworkPolicy {
+        &self.network_policy
+    }
+
     /// The intent to begin the pod.
     pub fn intent(&self) -> NewTestPod {
         NewTestPod {
             name: self.name.clone(),
             owner: self.owner.clone(),
             purpose: self.purpose.clone(),
+            network_policy: self.network_policy.name_any(),
             parameters: self.parameters.clone(),
             not_after: self.times.not_after,
             spec_digest: self.spec_digest.clone(),

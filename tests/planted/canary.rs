@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bug::Bug,
-    hand::{CANARY, Hand, POD, text},
+    hand::{CANARY, Hand, NETWORK_POLICY, POD, text},
     saboteur::{Moment, Times},
 };
 
@@ -28,6 +28,19 @@ pub(crate) const TARGET_IS_TOUCHED: Bug = Bug::new(
         let fields = json!({ "spec": { "revisionHistoryLimit": 3 } });
         hand.merge(("apps/v1", "Deployment"), "llama-13b", fields);
         Some(())
+    },
+);
+
+/// I36.
+pub(crate) const POD_WITHOUT_NETWORK_POLICY: Bug = Bug::new(
+    "i36_a_test_pod_has_its_network_policy",
+    "makes the pod of a canary although its NetworkPolicy is not there",
+    Moment::made("networkpolicies"),
+    |hand| {
+        let policies = hand.all(NETWORK_POLICY);
+        let of_canary =
+            policies.iter().find(|policy| text(policy, "/metadata/ownerReferences/0/kind") == "TuningCanary");
+        of_canary.map(|policy| hand.take_away(NETWORK_POLICY, text(policy, "/metadata/name")))
     },
 );
 

@@ -27,6 +27,9 @@ pub(crate) const PROMOTION: (&str, &str) = ("phaseloop.dev/v1alpha1", "Promotion
 /// Pods.
 pub(crate) const POD: (&str, &str) = ("v1", "Pod");
 
+/// NetworkPolicies.
+pub(crate) const NETWORK_POLICY: (&str, &str) = ("networking.k8s.io/v1", "NetworkPolicy");
+
 /// The hand of a saboteur at its moment.
 pub(crate) struct Hand {
     server: ApiServer,
@@ -63,6 +66,11 @@ impl Hand {
     /// Makes an object, as the operator.
     pub(crate) fn make(&self, object: &Value) -> Value {
         self.operator.create(object).unwrap_or_else(|error| panic!("{error:?} of {object:#}")).value.clone()
+    }
+
+    /// Takes an object away, as the operator.
+    pub(crate) fn take_away(&self, kind: (&str, &str), name: &str) {
+        self.operator.delete(kind, NAMESPACE, name, None).unwrap_or_else(|error| panic!("{error:?}"));
     }
 
     /// Merges fields into an object, as the operator.
@@ -125,7 +133,7 @@ impl Hand {
     }
 
     /// Makes a pod like the last one of a canary, which no node is fit for, with another owner and name where `change`
-    /// changes it.
+    /// changes it, and a NetworkPolicy for it: whatever the bug is, it is not that there is none.
     pub(crate) fn make_pod_like_the_last(&self, change: impl FnOnce(&mut Value)) -> Value {
         let changes = self.server.changes_after(0);
         let last =
@@ -136,6 +144,10 @@ impl Hand {
         pod["spec"]["nodeSelector"] = json!({ "planted": "nowhere" });
         pod["spec"].as_object_mut().unwrap().remove("nodeName");
         change(&mut pod);
+        let mut policy = copy(&self.all(NETWORK_POLICY)[0]);
+        policy["metadata"] = pod["metadata"].clone();
+        policy["spec"]["podSelector"] = json!({ "matchLabels": pod["metadata"]["labels"] });
+        self.make(&policy);
         self.make(&pod)
     }
 }

@@ -69,4 +69,5 @@ planted! {
     a_changed_record_is_caught_by_i30: audit::RECORD_IS_CHANGED,
     a_dropped_record_is_caught_by_i30: audit::RECORD_IS_DROPPED,
     a_change_without_a_record_is_caught_by_i30: audit::NOT_RECORDED,
+    a_test_pod_without_its_network_policy_is_caught_by_i36: canary::POD_WITHOUT_NETWORK_POLICY,
 }

@@ -15,6 +15,7 @@ mod ending;
 mod escalation;
 #[path = "../measured_pod/mod.rs"]
 mod measured_pod;
+mod network;
 mod night;
 mod promotion;
 mod tuning;

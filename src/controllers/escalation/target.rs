@@ -18,8 +18,8 @@ use crate::{
     controllers::{ObservedTarget, OperatorSettings},
     delivery::{FieldPlace, owned_field},
     workload::{
-        Refusal, ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodTimes, configuration, engine_container,
-        place_of, plan_test_pod, target_view,
+        Refusal, ServingLoad, TargetNetwork, TemplateFacts, TestKind, TestPodRequest, TestPodTimes, configuration,
+        engine_container, place_of, plan_test_pod, target_view,
     },
 };
 
@@ -56,6 +56,8 @@ impl TargetBasis {
             claim_templates: target.claim_templates(),
             claims: observed.claims.clone(),
             config_maps: observed.config_maps.clone(),
+            // Whether a pod can be made does not depend on what it may reach.
+            network: TargetNetwork::default(),
             gpu_sharing: None,
         };
         let engine = engine_container(&facts.template, facts.engine_container.as_deref(), policy).ok();

@@ -148,6 +148,10 @@ impl<'a> Progress<'a> {
                 false
             }
             DomainStep::Create => match self.pod_for(domain, begun_at) {
+                Ok(_) if self.valid.world.network_unknown.is_some() => {
+                    self.waits.extend(self.network_wait());
+                    false
+                }
                 Ok(pod) => {
                     self.intents.push(Intent::CreateTestPod(Box::new(pod.intent())));
                     self.waits.push(self.asked_for(&pod));
@@ -222,6 +226,14 @@ impl<'a> Progress<'a> {
                 wait(reason, faults.to_owned())
             };
         }
+        if let Some(waiting) = self.network_wait() {
+            return if is_over {
+                let message = format!("{}: {}", waiting.reason, waiting.message);
+                Beginning::Refused(Unmeasured::unknown(RunReason::TimedOut, message))
+            } else {
+                Beginning::Wait(waiting)
+            };
+        }
         let Some(facts) = world.templates.get(&domain.name) else {
             return Beginning::Refused(missing(self.valid, domain));
         };
@@ -237,6 +249,17 @@ impl<'a> Progress<'a> {
                 None => Beginning::Pod(Box::new(pod)),
             },
         }
+    }
+
+    /// The wait for what bounds the target's pods, where nobody knows it. Nobody is woken when that changes.
+    fn network_wait(&self) -> Option<Waiting> {
+        let unknown = self.valid.world.network_unknown.as_ref()?;
+        let deadline = self.valid.deadline();
+        Some(Waiting {
+            reason: RunReason::NetworkUnknown.name(),
+            message: format!("{unknown}; given up at {deadline}"),
+            until: later_by(self.now, LOOK_AGAIN).min(deadline.max(self.now)),
+        })
     }
 
     /// The pod of a domain that began earlier, once more.
@@ -295,21 +318,32 @@ fn begin(
     status
 }
 
-/// What follows where the cluster refuses a pod: what it will not take by a rule of its own ends the domain; a missing
-/// right of ours is told and tried again.
+/// What follows where the cluster refuses a pod, or the NetworkPolicy before it: what it will not take by a rule of its own ends
+/// the domain; a missing right of ours is told and tried again.
 pub(super) fn decide_refused(
     valid: &ValidPhaseRun,
     effect: &Effect,
     error: &ClusterError,
     now: Timestamp,
 ) -> Option<RunPlan> {
-    let Effect::CreateTestPod { pod, .. } = effect else { return None };
     let plan = decide(valid, now);
+    let asked_for = |name: Option<&str>| {
+        let new = plan.intents.iter().filter_map(|intent| match intent {
+            Intent::CreateTestPod(new) => Some(new),
+            _ => None,
+        });
+        new.into_iter().find(|new| name.is_none_or(|name| name == new.name)).map(|new| new.name.clone())
+    };
+    let (pod_name, reasons) = match effect {
+        Effect::CreateTestPod { pod, .. } => (asked_for(pod.metadata.name.as_deref())?, POD_REFUSALS),
+        // All pods of a run share it, so it is the first of them that was not made.
+        Effect::CreateNetworkPolicy(_) => (asked_for(None)?, NETWORK_REFUSALS),
+        _ => return None,
+    };
     let mut status = plan.remember.map_or(plan.report.status, |remembered| remembered.status);
-    let pod_name = pod.metadata.name.as_deref().unwrap_or_default();
-    let domain = status.domains.iter().find(|row| row.pod_name.as_deref() == Some(pod_name))?.name.clone();
-    let Some(unmeasured) = refusal_of(error) else {
-        let report = status::going_on(valid, status, RunReason::PodRefused.name(), &error.chain());
+    let domain = status.domains.iter().find(|row| row.pod_name.as_ref() == Some(&pod_name))?.name.clone();
+    let Some(unmeasured) = refusal_of(error, reasons) else {
+        let report = status::going_on(valid, status, reasons.refused.name(), &error.chain());
         return Some(Plan::report_only(report, Wake::after(now, LOOK_AGAIN)));
     };
     record_outcome(&mut status, &domain, &DomainOutcome::Unmeasured(unmeasured), now);
@@ -318,18 +352,34 @@ pub(super) fn decide_refused(
     Some(Plan::report_only(report, Wake::At(now)))
 }
 
-fn refusal_of(error: &ClusterError) -> Option<Unmeasured> {
+/// What a refusal is called, by what was refused.
+#[derive(Debug, Clone, Copy)]
+struct Refusals {
+    taken: RunReason,
+    refused: RunReason,
+    over_quota: RunReason,
+}
+
+const POD_REFUSALS: Refusals =
+    Refusals { taken: RunReason::PodNameTaken, refused: RunReason::PodRefused, over_quota: RunReason::QuotaExceeded };
+const NETWORK_REFUSALS: Refusals = Refusals {
+    taken: RunReason::NetworkPolicyTaken,
+    refused: RunReason::NetworkPolicyRefused,
+    over_quota: RunReason::NetworkPolicyRefused,
+};
+
+fn refusal_of(error: &ClusterError, reasons: Refusals) -> Option<Unmeasured> {
     let answer = match error.source.as_deref() {
         Some(kube::Error::Api(status)) => Some((status.code, status.message.as_str())),
         _ => None,
     };
     if error.kind == ClusterErrorKind::NameTaken {
-        return Some(Unmeasured::unknown(RunReason::PodNameTaken, error.chain()));
+        return Some(Unmeasured::unknown(reasons.taken, error.chain()));
     }
     let fault = answer.and_then(|(code, message)| fault_of_create(code, message))?;
     let reason = match fault.reason {
-        PodFaultReason::QuotaExceeded => RunReason::QuotaExceeded,
-        _ => RunReason::PodRefused,
+        PodFaultReason::QuotaExceeded => reasons.over_quota,
+        _ => reasons.refused,
     };
     Some(Unmeasured::unknown(reason, format!("{}: {}", fault.reason, fault.message)))
 }

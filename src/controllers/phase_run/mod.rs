@@ -65,7 +65,7 @@ impl Kind for PhaseRuns {
     }
 
     fn build(valid: &ValidPhaseRun, intent: &Intent, now: Timestamp) -> Vec<Effect> {
-        build::build(valid, intent, now).into_iter().collect()
+        build::build(valid, intent, now)
     }
 
     fn decide_refused(

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::{Pod, PodTemplate};
 use kube::ResourceExt;
-use phaseloop_core::plan::label::LABEL_PHASE_RUN;
+use phaseloop_core::plan::label::{ANNOTATION_DOMAIN, LABEL_PHASE_RUN};
 
-use super::facts::has_ended;
+use super::{domain::domain_of, facts::has_ended};
 use crate::{
     api::{PhaseRun, Promotion},
     cluster::{ClusterError, Reader},
-    controllers::{ObservedPolicy, ObservedTarget, read_claims, read_target},
+    controllers::{ObservedNetwork, ObservedPolicy, ObservedTarget, read_claims, read_target},
     workload::{ClaimFacts, own_test_pods_selector, test_pods_selector},
 };
 
@@ -36,6 +36,8 @@ pub struct ObservedWorld {
     pub claims: BTreeMap<String, ClaimFacts>,
     /// The administrator's policy.
     pub policy: ObservedPolicy,
+    /// What bounds the target's pods; read where a pod may be made.
+    pub network: ObservedNetwork,
     /// The runs of the namespace.
     pub runs: Vec<Arc<PhaseRun>>,
     /// The promotions of the namespace.
@@ -49,11 +51,31 @@ pub(super) async fn observe(reader: Reader<'_>, object: PhaseRun) -> Result<Obse
     let selector =
         if ended { own_test_pods_selector(LABEL_PHASE_RUN, &object.name_any()) } else { test_pods_selector() };
     let pods = reader.list::<Pod>(&namespace, &selector).await?.items;
-    let world = if ended { None } else { Some(observe_world(reader, &namespace, &object).await?) };
+    let world = if ended { None } else { Some(observe_world(reader, &namespace, &object, &pods).await?) };
     Ok(ObservedPhaseRun { object, pods, world })
 }
 
-async fn observe_world(reader: Reader<'_>, namespace: &str, object: &PhaseRun) -> Result<ObservedWorld, ClusterError> {
+/// Whether a domain that has not ended has no pod: only then is one made.
+fn awaits_pod(object: &PhaseRun, pods: &[Arc<Pod>]) -> bool {
+    let uid = object.uid().unwrap_or_default();
+    let own: Vec<&Pod> = pods
+        .iter()
+        .map(Arc::as_ref)
+        .filter(|pod| pod.owner_references().iter().any(|owner| owner.uid == uid))
+        .collect();
+    object.spec.domains.iter().map(|domain| &domain.name).any(|name| {
+        let row = object.status.as_ref().and_then(|status| domain_of(status, name));
+        row.is_none_or(|row| row.ended_at.is_none())
+            && !own.iter().any(|pod| pod.annotations().get(ANNOTATION_DOMAIN) == Some(name))
+    })
+}
+
+async fn observe_world(
+    reader: Reader<'_>,
+    namespace: &str,
+    object: &PhaseRun,
+    pods: &[Arc<Pod>],
+) -> Result<ObservedWorld, ClusterError> {
     let target = read_target(reader, namespace, &object.spec.target_ref).await?;
     let mut pod_templates = BTreeMap::new();
     for name in object.spec.domains.iter().filter_map(|domain| domain.pod_template_name.as_ref()) {
@@ -70,11 +92,18 @@ async fn observe_world(reader: Reader<'_>, namespace: &str, object: &PhaseRun) -
     for template in pod_templates.values().filter_map(|template| template.template.as_ref()) {
         claims.extend(read_claims(reader, namespace, template).await?);
     }
+    let policy = ObservedPolicy::read(reader, namespace).await?;
+    let network = if awaits_pod(object, pods) {
+        ObservedNetwork::read(reader, namespace, &policy).await?
+    } else {
+        ObservedNetwork::NotRead
+    };
     Ok(ObservedWorld {
         target,
         pod_templates,
         claims,
-        policy: ObservedPolicy::read(reader, namespace).await?,
+        policy,
+        network,
         runs: reader.list(namespace, "").await?.items,
         promotions: reader.list(namespace, "").await?.items,
     })

@@ -50,6 +50,8 @@ pub struct ValidWorld {
     pub templates: BTreeMap<String, TemplateFacts>,
     /// The administrator's policy.
     pub policy: ObservedPolicy,
+    /// Why nobody knows what bounds the target's pods; nothing where it is known.
+    pub network_unknown: Option<String>,
     /// What is wrong with the spec.
     pub faults: Vec<SpecFault>,
     /// Why no test pod with a GPU may begin now.
@@ -105,9 +107,11 @@ pub(super) fn validate(observed: ObservedPhaseRun, settings: &OperatorSettings) 
 }
 
 fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, settings: &OperatorSettings) -> ValidWorld {
-    let ObservedWorld { target, pod_templates, claims, policy, runs, promotions } = world;
+    let ObservedWorld { target, pod_templates, claims, policy, network, runs, promotions } = world;
     let reference = target_of(object);
     let target_template = target.as_ref().map(|target| (target.template(), target.claim_templates()));
+    // All pods of a run share one policy, so a custom domain reaches what the target reaches.
+    let target_network = target_template.as_ref().map(|(template, _)| network.of_target(template)).unwrap_or_default();
     let facts = |domain: &Domain| -> Option<TemplateFacts> {
         let (template, claim_templates): (PodTemplateSpec, Vec<String>) = match &domain.pod_template_name {
             Some(name) => (pod_templates.get(name)?.template.clone().unwrap_or_default(), Vec::new()),
@@ -119,6 +123,7 @@ fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, setting
             engine_container,
             claim_templates,
             claims: claims.clone(),
+            network: target_network.clone(),
             ..TemplateFacts::default()
         })
     };
@@ -133,6 +138,7 @@ fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, setting
         target_found: target.is_some(),
         template_hash: target.as_ref().map(super::super::target::ObservedTarget::template_hash),
         templates,
+        network_unknown: network.unknown(),
         faults: spec_faults(object, &policy),
         busy: busy(object, others, &runs, &policy),
         settings: analysis_settings(&object.spec),

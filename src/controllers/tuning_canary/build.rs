@@ -12,15 +12,15 @@ use super::{TuningCanaries, ValidTuningCanary, facts::canary_facts, pod::plan_po
 use crate::{
     api::{Escalation, escalation::status::Ledger},
     cluster::Effect,
-    controllers::{kind::audited, notice::build_event},
-    workload::build_test_pod,
+    controllers::{begin::begin_pod, kind::audited, notice::build_event},
+    workload::ValidTestPod,
 };
 
 /// The effect of an intent. A canary asks for nothing else than what is built here.
 pub(super) fn build(valid: &ValidTuningCanary, intent: &Intent, now: Timestamp) -> Vec<Effect> {
     let namespace = valid.object.namespace().unwrap_or_default();
     match intent {
-        Intent::CreateTestPod(new) => build_pod(valid, new).into_iter().collect(),
+        Intent::CreateTestPod(new) => build_pod(valid, new),
         Intent::DeleteTestPod(TestPodDeletion { name, uid, cause: _ }) => {
             let grace_seconds = u32::try_from(ABORT_GRACE.as_secs()).unwrap_or(1);
             vec![Effect::DeletePod { name: name.clone(), uid: uid.clone(), grace_seconds }]
@@ -52,10 +52,10 @@ fn export(valid: &ValidTuningCanary) -> Effect {
     Effect::ExportAudit(records.map(|record| record.to_audit_record(object.clone())).collect())
 }
 
-fn build_pod(valid: &ValidTuningCanary, _new: &NewTestPod) -> Option<Effect> {
-    let pod = plan_pod(valid, valid.world.template.as_ref()?).ok()?;
-    let config_map = pod.config_map_copies().first().cloned().map(Box::new);
-    Some(Effect::CreateTestPod { config_map, pod: Box::new(build_test_pod(&pod)) })
+fn build_pod(valid: &ValidTuningCanary, _new: &NewTestPod) -> Vec<Effect> {
+    let pod = valid.world.template.as_ref().and_then(|template| plan_pod(valid, template).ok());
+    let begin = |pod: &ValidTestPod| begin_pod(pod, pod.config_map_copies().first().cloned().map(Box::new));
+    pod.iter().flat_map(begin).collect()
 }
 
 /// The Escalation with this canary in its ledger, as it was read: its resourceVersion is tested.

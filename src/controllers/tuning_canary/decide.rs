@@ -63,7 +63,8 @@ fn undecided(valid: &ValidTuningCanary, status: TuningCanaryStatus, now: Timesta
     match step(valid, &status, now) {
         CanaryStep::Create(pod) => begin(valid, status, &pod, now),
         CanaryStep::Wait { reason, message, until } => {
-            let polled = matches!(reason, CanaryReason::TargetBusy | CanaryReason::PolicyInvalid);
+            let polled =
+                matches!(reason, CanaryReason::TargetBusy | CanaryReason::PolicyInvalid | CanaryReason::NetworkUnknown);
             let wake = if polled { Wake::At(until).sooner(Wake::after(now, LOOK_AGAIN)) } else { Wake::At(until) };
             Plan::report_only(status::going_on(valid, status, reason, &message), wake)
         }
@@ -118,7 +119,7 @@ fn releasing(valid: &ValidTuningCanary, mut status: TuningCanaryStatus, now: Tim
     Plan { remember: None, intents, report: status::judged(valid, status, (&reason, &message), &restored), wake }
 }
 
-/// What follows where the cluster refuses the pod: by a rule of its own it ends the canary, with nothing spent; a missing
+/// What follows where the cluster refuses the pod, or the NetworkPolicy before it: by a rule of its own it ends the canary, with nothing spent; a missing
 /// right of ours is told and tried again.
 pub(super) fn decide_refused(
     valid: &ValidTuningCanary,
@@ -126,28 +127,52 @@ pub(super) fn decide_refused(
     error: &ClusterError,
     now: Timestamp,
 ) -> Option<CanaryPlan> {
-    let Effect::CreateTestPod { pod, .. } = effect else { return None };
+    let reasons = match effect {
+        Effect::CreateTestPod { .. } => POD_REFUSALS,
+        Effect::CreateNetworkPolicy(_) => NETWORK_REFUSALS,
+        _ => return None,
+    };
+    let CanaryStep::Create(pod) = step(valid, &valid.status(), now) else { return None };
     let mut status = valid.status();
     status.begun_at.get_or_insert(now);
-    status.pod_name.clone_from(&pod.metadata.name);
-    let Some((reason, class, message)) = refusal_of(error) else {
-        let report = status::going_on(valid, status, CanaryReason::PodRefused, &error.chain());
+    status.pod_name = Some(pod.name().to_owned());
+    let Some((reason, class, message)) = refusal_of(error, reasons) else {
+        let report = status::going_on(valid, status, reasons.refused, &error.chain());
         return Some(Plan::report_only(report, Wake::after(now, LOOK_AGAIN)));
     };
     let ending = CanaryEnding::Unmeasured { reason, class, message, ended_by: None };
     Some(Plan { remember: None, intents: Vec::new(), ..end(valid, status, &ending, now) })
 }
 
-fn refusal_of(error: &ClusterError) -> Option<(CanaryReason, FailureClass, String)> {
+/// What a refusal is called, by what was refused.
+#[derive(Debug, Clone, Copy)]
+struct Refusals {
+    taken: CanaryReason,
+    refused: CanaryReason,
+    over_quota: CanaryReason,
+}
+
+const POD_REFUSALS: Refusals = Refusals {
+    taken: CanaryReason::PodNameTaken,
+    refused: CanaryReason::PodRefused,
+    over_quota: CanaryReason::QuotaExceeded,
+};
+const NETWORK_REFUSALS: Refusals = Refusals {
+    taken: CanaryReason::NetworkPolicyTaken,
+    refused: CanaryReason::NetworkPolicyRefused,
+    over_quota: CanaryReason::NetworkPolicyRefused,
+};
+
+fn refusal_of(error: &ClusterError, reasons: Refusals) -> Option<(CanaryReason, FailureClass, String)> {
     if error.kind == ClusterErrorKind::NameTaken {
-        return Some((CanaryReason::PodNameTaken, FailureClass::Infrastructure, error.chain()));
+        return Some((reasons.taken, FailureClass::Infrastructure, error.chain()));
     }
     let Some(kube::Error::Api(answer)) = error.source.as_deref() else { return None };
     let fault = fault_of_create(answer.code, &answer.message)?;
     let message = format!("{}: {}", fault.reason, fault.message);
     Some(match fault.reason {
-        PodFaultReason::QuotaExceeded => (CanaryReason::QuotaExceeded, FailureClass::Infrastructure, message),
-        _ => (CanaryReason::PodRefused, FailureClass::Policy, message),
+        PodFaultReason::QuotaExceeded => (reasons.over_quota, FailureClass::Infrastructure, message),
+        _ => (reasons.refused, FailureClass::Policy, message),
     })
 }
 

@@ -10,7 +10,7 @@ use super::validate::bound_parameters;
 use crate::{
     api::{Escalation, TuningCanary},
     cluster::{ClusterError, Reader},
-    controllers::{ObservedPolicy, ObservedTarget, read_claims, read_target},
+    controllers::{ObservedNetwork, ObservedPolicy, ObservedTarget, read_claims, read_target},
     workload::{ClaimFacts, own_test_pods_selector, test_pods_selector},
 };
 
@@ -42,6 +42,8 @@ pub struct ObservedWorld {
     pub config_maps: BTreeMap<String, ConfigMap>,
     /// The administrator's policy.
     pub policy: ObservedPolicy,
+    /// What bounds the target's pods; read where the canary has no pod.
+    pub network: ObservedNetwork,
 }
 
 /// Whether nothing is owed any more: it was judged, released, folded, and its finalizer is gone.
@@ -66,8 +68,17 @@ pub(super) async fn observe(reader: Reader<'_>, object: TuningCanary) -> Result<
     }
     let escalation = reader.get::<Escalation>(&namespace, &object.spec.escalation_name).await?;
     let canaries = reader.list::<TuningCanary>(&namespace, "").await?.items;
-    let world =
-        if is_judged { None } else { Some(observe_world(reader, &namespace, &object, escalation.as_ref()).await?) };
+    let world = if is_judged {
+        None
+    } else {
+        let mut world = observe_world(reader, &namespace, &object, escalation.as_ref()).await?;
+        let uid = object.uid().unwrap_or_default();
+        let is_own = |pod: &Arc<Pod>| pod.owner_references().iter().any(|owner| owner.uid == uid);
+        if !pods.iter().any(is_own) {
+            world.network = ObservedNetwork::read(reader, &namespace, &world.policy).await?;
+        }
+        Some(world)
+    };
     Ok(ObservedTuningCanary { object, pods, escalation, canaries, world, namespace_ends })
 }
 
@@ -95,5 +106,6 @@ async fn observe_world(
             config_maps.insert(name, config_map);
         }
     }
-    Ok(ObservedWorld { target, claims, config_maps, policy: ObservedPolicy::read(reader, namespace).await? })
+    let policy = ObservedPolicy::read(reader, namespace).await?;
+    Ok(ObservedWorld { target, claims, config_maps, policy, network: ObservedNetwork::NotRead })
 }

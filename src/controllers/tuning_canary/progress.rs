@@ -196,6 +196,9 @@ fn without_pod(valid: &ValidTuningCanary, status: &TuningCanaryStatus, now: Time
     if let Some(faults) = world.policy.faults() {
         return wait(CanaryReason::PolicyInvalid, faults);
     }
+    if let Some(unknown) = &world.network_unknown {
+        return wait(CanaryReason::NetworkUnknown, unknown);
+    }
     match (plan_pod(valid, template), &world.busy) {
         (Err(refusal), _) => {
             let message = format!("{}: {}", refusal.reason, refusal.message);

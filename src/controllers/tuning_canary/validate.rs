@@ -52,6 +52,8 @@ pub struct ValidWorld {
     pub changed: String,
     /// The administrator's policy.
     pub policy: ObservedPolicy,
+    /// Why nobody knows what bounds the target's pods; nothing where it is known.
+    pub network_unknown: Option<String>,
     /// Why no test pod with a GPU may begin now.
     pub busy: Option<String>,
     /// The values with their places.
@@ -170,7 +172,7 @@ fn valid_world(
     world: ObservedWorld,
     settings: &OperatorSettings,
 ) -> ValidWorld {
-    let ObservedWorld { target, claims, config_maps, policy } = world;
+    let ObservedWorld { target, claims, config_maps, policy, network } = world;
     let reference = TargetReference::from(&object.spec.target_ref);
     let changed = what_changed(object, target.as_ref());
     let template = target.filter(|_| changed.is_empty()).map(|target| TemplateFacts {
@@ -179,11 +181,13 @@ fn valid_world(
         claim_templates: target.claim_templates(),
         claims,
         config_maps,
+        network: network.of_target(&target.template()),
         gpu_sharing: None,
     });
     ValidWorld {
         template,
         changed,
+        network_unknown: network.unknown(),
         busy: occupied_by(others, &reference, policy.policy()),
         parameters: bound_parameters(object, escalation),
         pod_settings: settings.test_pods.clone(),

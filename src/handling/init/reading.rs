@@ -18,8 +18,8 @@ use super::{
 use crate::{
     controllers::ObservedTarget,
     workload::{
-        BoundParameter, Refusal, RefusalReason, ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings,
-        TestPodTimes, ValidTestPod, configuration, engine_container, plan_test_pod,
+        BoundParameter, Refusal, RefusalReason, ServingLoad, TargetNetwork, TemplateFacts, TestKind, TestPodRequest,
+        TestPodSettings, TestPodTimes, ValidTestPod, configuration, engine_container, plan_test_pod,
     },
 };
 
@@ -66,6 +66,8 @@ impl EngineReading {
             claim_templates: facts.target.claim_templates(),
             claims: facts.claims.clone(),
             config_maps: BTreeMap::new(),
+            // Whether a pod can be made does not depend on what it may reach.
+            network: TargetNetwork::default(),
             gpu_sharing: None,
         };
         let engine = engine_container(&template.template, template.engine_container.as_deref(), policy);

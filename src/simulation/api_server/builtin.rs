@@ -12,7 +12,7 @@ use super::{
 /// Flags: `n` namespaced, `s` status, `c` scale, `a` in the category `all`.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str, &'static str, BuiltIn);
 
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 25] = [
     ("", "v1", "namespaces", "namespace", "Namespace", "ns", "s", BuiltIn::Namespace),
     ("", "v1", "pods", "pod", "Pod", "po", "nsa", BuiltIn::Pod),
     ("", "v1", "nodes", "node", "Node", "no", "s", BuiltIn::Node),
@@ -48,6 +48,16 @@ const ROWS: [Row; 24] = [
         "pdb",
         "ns",
         BuiltIn::PodDisruptionBudget,
+    ),
+    (
+        "networking.k8s.io",
+        "v1",
+        "networkpolicies",
+        "networkpolicy",
+        "NetworkPolicy",
+        "netpol",
+        "n",
+        BuiltIn::NetworkPolicy,
     ),
     ("scheduling.k8s.io", "v1", "priorityclasses", "priorityclass", "PriorityClass", "pc", "", BuiltIn::PriorityClass),
     (

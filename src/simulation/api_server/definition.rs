@@ -77,6 +77,7 @@ pub(super) enum BuiltIn {
     Lease,
     EndpointSlice,
     PodDisruptionBudget,
+    NetworkPolicy,
     PriorityClass,
     HorizontalPodAutoscaler,
     AdmissionPolicy,

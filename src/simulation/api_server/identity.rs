@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use phaseloop_core::value::digest::digest_parts;
 
+use super::definition::{BuiltIn, ResourceDefinition};
+
 /// Letters of generated names: those of Kubernetes, without vowels.
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 /// Letters that a generated name gets.
@@ -28,13 +30,15 @@ pub(crate) struct IdentitySource {
     seed: u64,
     state: u64,
     rule: IdentityRule,
+    /// How many uids were drawn beside the sequence.
+    aside: u64,
     /// How many objects were made under a name, and how many names of a prefix.
     made: BTreeMap<String, u64>,
 }
 
 impl IdentitySource {
     pub(crate) fn new(seed: u64, rule: IdentityRule) -> Self {
-        Self { seed, state: seed, rule, made: BTreeMap::new() }
+        Self { seed, state: seed, rule, aside: 0, made: BTreeMap::new() }
     }
 
     /// The uid of the next object under a name, where names decide it.
@@ -76,6 +80,16 @@ impl IdentitySource {
         format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
     }
 
+    /// The uid of a new object of a kind. What befalls a pod follows from its uid, and so from how many were drawn before: what
+    /// only stands beside pods draws beside the sequence, so that a story goes as it goes without it.
+    pub(crate) fn uid_for(&mut self, definition: &ResourceDefinition) -> String {
+        if !definition.is(BuiltIn::NetworkPolicy) {
+            return self.uid();
+        }
+        self.aside += 1;
+        Self::new(self.seed_of("aside", self.aside), self.rule).uid()
+    }
+
     /// A name that begins with `prefix`.
     pub(crate) fn name(&mut self, prefix: &str) -> String {
         let mut name: String = prefix.chars().take(PREFIX_LENGTH_MAX).collect();
@@ -115,6 +129,17 @@ mod tests {
         assert!("89ab".contains(&uid[19..20]), "{uid}");
         assert_eq!(first.name("web-").len(), 9);
         assert_eq!(first.uid_by_name("pods chat/a"), None);
+    }
+
+    #[test]
+    fn a_network_policy_takes_no_uid_from_the_sequence_of_others() {
+        let definitions = crate::simulation::api_server::builtin::definitions();
+        let definition = |plural: &str| definitions.iter().find(|definition| definition.plural == plural).unwrap();
+        let source = || IdentitySource::new(7, IdentityRule::InOrder);
+        let (mut with, mut without) = (source(), source());
+        let policies = [(); 2].map(|()| with.uid_for(definition("networkpolicies")));
+        assert_eq!(with.uid_for(definition("pods")), without.uid_for(definition("pods")));
+        assert_ne!(policies[0], policies[1]);
     }
 
     #[test]

@@ -163,7 +163,7 @@ fn draw_identity(state: &mut State, request: &mut ApiRequest) -> Option<String> 
     if !is_new {
         return None;
     }
-    let uid = state.identity.uid();
+    let uid = state.identity.uid_for(&request.definition);
     // What is no JSON goes out as it is: the API server says what is wrong with it.
     let Ok(mut object) = request.body.clone().json() else { return Some(uid) };
     let prefix = meta(&object, "generateName").to_owned();

@@ -14,6 +14,7 @@ mod exclusion;
 mod fact;
 mod isolation;
 mod ledger;
+mod network;
 mod pace;
 mod promotion;
 mod registry;

@@ -15,6 +15,7 @@ use super::{
     fact::{At, Fact},
     isolation::{PodsAreIsolated, TargetIsLeftAlone},
     ledger::LedgerOnlyGrows,
+    network::PodsHaveTheirNetworkPolicy,
     pace::{CooldownIsKept, PodsStayInTheirWindow, RateIsKept},
     promotion::{LifeFollowsTheEdges, OneOpenPromotion, PromotedWasTested, RolledBackIsExact, ValidatedByALaterRun},
 };
@@ -98,6 +99,7 @@ impl Default for Oracles {
             Box::<UnknownCountsNothing>::default(),
             Box::<PodsAreIsolated>::default(),
             Box::<TargetIsLeftAlone>::default(),
+            Box::<PodsHaveTheirNetworkPolicy>::default(),
             Box::<AbortIsQuick>::default(),
             Box::<AbortWins>::default(),
             Box::<PassedWasMeasured>::default(),

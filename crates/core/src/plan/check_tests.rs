@@ -66,6 +66,7 @@ fn export(kind: OwnKind) -> Intent {
 
 fn test_pod() -> Intent {
     Intent::CreateTestPod(Box::new(NewTestPod {
+        network_policy: "llama-network".to_owned(),
         name: "pod".into(),
         owner: object(OwnKind::TuningCanary),
         purpose: TestPodPurpose::Canary,

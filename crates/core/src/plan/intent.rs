@@ -16,7 +16,7 @@ use crate::prelude::*;
 pub enum Intent {
     /// Begin a scheduled run. Precondition: the name is free.
     CreatePhaseRun(NewPhaseRun),
-    /// Begin a test pod. Precondition: the name is free, or the pod there is the same one.
+    /// Begin a test pod, and its owner's NetworkPolicy before it. Precondition: each name is free, or what is there is the same.
     CreateTestPod(Box<NewTestPod>),
     /// End a test pod. Precondition: its uid.
     DeleteTestPod(TestPodDeletion),

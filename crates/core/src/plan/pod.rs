@@ -22,6 +22,9 @@ pub struct NewTestPod {
     pub owner: OwnObject,
     /// What it is for.
     pub purpose: TestPodPurpose,
+    /// The NetworkPolicy that must hold for it, by its name: made before the pod where it is not there, and without it there is
+    /// no pod.
+    pub network_policy: String,
     /// What the engine is to be started with in place of the target's own values; empty for the target as it stands.
     pub parameters: ParameterSet,
     /// The instant by which the pod must have ended, whoever is alive then. Past it the pod refuses to start.

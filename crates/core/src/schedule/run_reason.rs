@@ -47,6 +47,12 @@ reasons! {
         ContainerNotCreated,
         /// Another pod has the name of the test pod.
         PodNameTaken,
+        /// What the target's pods may reach can't be read, and test pods are to reach the same; the run waits.
+        NetworkUnknown,
+        /// The NetworkPolicy of the test pods is not admitted, or the operator may not make it; without it no pod is made.
+        NetworkPolicyRefused,
+        /// Another NetworkPolicy has the name of that of the test pods, or it says something else; no pod is made.
+        NetworkPolicyTaken,
         /// The test pod went before its result was read, or its node is lost.
         PodLost,
         /// The time of the domain or of the run was over before the test had ended.

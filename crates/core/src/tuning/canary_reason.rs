@@ -57,6 +57,12 @@ reasons! {
         PodRefused,
         /// Another pod has the name of its pod.
         PodNameTaken,
+        /// What the target's pods may reach can't be read, and its pod is to reach the same; it waits.
+        NetworkUnknown,
+        /// The NetworkPolicy of its pod is not admitted, or the operator may not make it; without it no pod is made.
+        NetworkPolicyRefused,
+        /// Another NetworkPolicy has the name of that of its pod, or it says something else; no pod is made.
+        NetworkPolicyTaken,
         /// It was not made by its Escalation under the name that follows from target, night and attempt, so nothing is reserved.
         NotReserved,
     }

@@ -21,7 +21,7 @@ use crate::{
     },
     cluster::ClusterErrorKind,
     controllers::{
-        Kind, ObservedPolicy, condition,
+        Kind, ObservedNetwork, ObservedPolicy, condition,
         phase_run::{
             PhaseRuns,
             fixture::{at, run_named},
@@ -45,6 +45,7 @@ fn a_domain_begins_with_all_that_its_pod_rests_on_remembered() {
         name: "nightly-chat-1dc45lcb13".to_owned(),
         owner: OwnObject::new(OwnKind::PhaseRun, "nightly", Uid::new("uid-nightly")),
         purpose: TestPodPurpose::Domain("chat".to_owned()),
+        network_policy: pod.network_policy.clone(),
         parameters: phaseloop_core::value::ParameterSet::default(),
         not_after: at("2026-03-04T07:00:00Z"),
         spec_digest: pod.spec_digest.clone(),
@@ -285,14 +286,70 @@ fn a_run_waits_while_a_canarys_pod_holds_the_targets_gpu() {
     assert_eq!(world.pods.len(), 2, "a pod that has ended holds nothing");
 }
 
-fn refuse(world: &mut World, code: u16, message: &str, kind: ClusterErrorKind) -> Option<RunPlan> {
+/// What follows where the API server refuses the pod, or its NetworkPolicy, with this answer.
+fn refuse_effect(world: &mut World, effect: &str, code: u16, message: &str, kind: ClusterErrorKind) -> Option<RunPlan> {
     let plan = world.plan();
     let valid = world.valid();
     let effects = PhaseRuns::build(&valid, &plan.intents[0], world.now);
+    assert_eq!(effects.iter().map(Effect::name).collect::<Vec<_>>(), ["CreateNetworkPolicy", "CreateTestPod"]);
+    let effect = effects.iter().find(|built| built.name() == effect).unwrap();
     let status = kube::core::Status { code, message: message.to_owned(), ..kube::core::Status::default() };
     let source = Some(Box::new(kube::Error::Api(Box::new(status))));
     let error = ClusterError { action: "create", what: "Pod chat/x".to_owned(), kind, source };
-    decide_refused(&valid, &effects[0], &error, world.now)
+    decide_refused(&valid, effect, &error, world.now)
+}
+
+fn refuse(world: &mut World, code: u16, message: &str, kind: ClusterErrorKind) -> Option<RunPlan> {
+    refuse_effect(world, "CreateTestPod", code, message, kind)
+}
+
+#[test]
+fn a_refused_network_policy_ends_the_domain_with_its_reason_and_no_pod_is_made() {
+    for (code, message, kind, reason) in [
+        (403, "x is forbidden: exceeded quota: policies", ClusterErrorKind::Refused, "NetworkPolicyRefused"),
+        (422, "NetworkPolicy \"x\" is invalid: spec.egress", ClusterErrorKind::Invalid, "NetworkPolicyRefused"),
+        (409, "networkpolicies \"x\" already exists", ClusterErrorKind::NameTaken, "NetworkPolicyTaken"),
+    ] {
+        let mut world = World::of_one_domain();
+        let plan = refuse_effect(&mut world, "CreateNetworkPolicy", code, message, kind).unwrap();
+        let row = &plan.report.status.domains[0];
+        assert_eq!((row.reasons.as_slice(), row.verdict), (&[reason.to_owned()][..], Some(Verdict::Unknown)));
+        assert!(row.messages[0].contains(message), "{:?}", row.messages);
+    }
+    let mut world = World::of_one_domain();
+    let message = "networkpolicies is forbidden: User \"x\" cannot create resource \"networkpolicies\"";
+    let plan = refuse_effect(&mut world, "CreateNetworkPolicy", 403, message, ClusterErrorKind::Forbidden).unwrap();
+    assert_eq!(plan.report.status.conditions[0].reason, "NetworkPolicyRefused");
+    assert_eq!((plan.report.status.domains[0].ended_at, plan.wake), (None, Wake::At(at(START) + LOOK_AGAIN)));
+}
+
+#[test]
+fn what_bounds_the_target_is_waited_for_where_it_is_not_known() {
+    let mut world = World::of_one_domain();
+    world.around.network = ObservedNetwork::Unreadable("networkpolicies is forbidden".to_owned());
+    let plan = world.settle();
+    assert_eq!((plan.report.reason.as_str(), plan.intents.len()), ("NetworkUnknown", 0));
+    assert!(plan.report.message.contains("networkpolicies is forbidden; given up at"), "{}", plan.report.message);
+    assert_eq!(plan.wake, Wake::At(at(START) + LOOK_AGAIN), "nobody tells when it is known again");
+    let mut known = world.clone();
+    known.around.network = ObservedNetwork::Read(Vec::new());
+    known.look();
+    assert_eq!((known.network_policies.len(), known.pods.len()), (1, 1));
+    world.now = at("2026-03-04T07:00:00Z");
+    world.settle();
+    assert_eq!(world.status().reasons, ["TimedOut"]);
+}
+
+#[test]
+fn a_pod_that_was_asked_for_is_not_asked_for_again_while_the_network_is_not_known() {
+    let mut world = World::of_one_domain();
+    world.look();
+    world.pods.clear();
+    let asked_again = world.plan();
+    assert!(matches!(asked_again.intents.as_slice(), [Intent::CreateTestPod(_)]));
+    world.around.network = ObservedNetwork::Unreadable("networkpolicies is forbidden".to_owned());
+    let plan = world.plan();
+    assert_eq!((plan.report.reason.as_str(), plan.intents.len()), ("NetworkUnknown", 0));
 }
 
 #[test]

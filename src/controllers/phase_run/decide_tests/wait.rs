@@ -139,7 +139,7 @@ fn a_domains_own_timeout_bounds_its_pod() {
 fn build(world: &World, intent: &Intent) -> k8s_openapi::api::core::v1::Pod {
     use crate::controllers::Kind;
     let effects = crate::controllers::phase_run::PhaseRuns::build(&world.valid(), intent, world.now);
-    match effects.into_iter().next() {
+    match effects.into_iter().last() {
         Some(Effect::CreateTestPod { pod, .. }) => *pod,
         other => panic!("{other:?}"),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
-    api::{apps::v1::Deployment, core::v1::Pod},
+    api::{apps::v1::Deployment, core::v1::Pod, networking::v1::NetworkPolicy},
     apimachinery::pkg::apis::meta::v1::Time,
 };
 use kube::ResourceExt;
@@ -27,7 +27,7 @@ use crate::{
     },
     cluster::Effect,
     controllers::{
-        Kind, ObservedTarget, OperatorSettings, Report,
+        Kind, ObservedNetwork, ObservedTarget, OperatorSettings, Report,
         kind::audited,
         phase_run::{
             ObservedPhaseRun, ObservedWorld, PhaseRuns, ValidPhaseRun,
@@ -58,6 +58,7 @@ pub(super) fn target() -> ObservedTarget {
 pub(super) struct World {
     pub(super) run: PhaseRun,
     pub(super) pods: Vec<Pod>,
+    pub(super) network_policies: Vec<NetworkPolicy>,
     pub(super) around: ObservedWorld,
     pub(super) now: Timestamp,
     /// Deletions that were asked for.
@@ -67,8 +68,19 @@ pub(super) struct World {
 impl World {
     /// A run of two serving domains, `chat` and `rag`.
     pub(super) fn new() -> Self {
-        let around = ObservedWorld { target: Some(target()), ..ObservedWorld::default() };
-        Self { run: run_named("nightly"), pods: Vec::new(), around, now: at(START), deleted: Vec::new() }
+        let around = ObservedWorld {
+            target: Some(target()),
+            network: ObservedNetwork::Read(Vec::new()),
+            ..ObservedWorld::default()
+        };
+        Self {
+            run: run_named("nightly"),
+            pods: Vec::new(),
+            network_policies: Vec::new(),
+            around,
+            now: at(START),
+            deleted: Vec::new(),
+        }
     }
 
     /// The same with one domain, `chat`.
@@ -131,8 +143,10 @@ impl World {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::CreateNetworkPolicy(policy) => self.network_policies.push(*policy),
             Effect::CreateTestPod { pod, .. } => {
                 let mut pod = *pod;
+                assert!(!self.network_policies.is_empty(), "a pod comes after its policy");
                 pod.metadata.uid = Some(format!("uid-{}", pod.name_any()));
                 pod.metadata.creation_timestamp = Some(Time(self.now));
                 self.pods.retain(|other| other.name_any() != pod.name_any());

@@ -8,7 +8,7 @@ use crate::{
     api::{condition::ConditionType, tuning_canary::status::CanaryPhase},
     cluster::{ClusterError, Effect},
     controllers::{
-        Kind,
+        Kind, ObservedNetwork,
         tuning_canary::{
             TuningCanaries,
             fixture::{at, changed},
@@ -151,14 +151,20 @@ fn a_canary_that_no_escalation_made_under_its_name_runs_nothing() {
 
 /// What follows where the API server refuses the pod with this answer.
 fn refused(code: u16, reason: &str, message: &str) -> Option<(String, String, bool)> {
+    refused_effect("CreateTestPod", code, reason, message)
+}
+
+/// The same of the pod, or of its NetworkPolicy.
+fn refused_effect(effect: &str, code: u16, reason: &str, message: &str) -> Option<(String, String, bool)> {
     let world = World::new();
     let (plan, valid) = (world.plan(), world.valid());
     let effects = TuningCanaries::build(&valid, &plan.intents[0], world.now);
-    assert!(matches!(effects.as_slice(), [Effect::CreateTestPod { .. }]));
+    assert_eq!(effects.iter().map(Effect::name).collect::<Vec<_>>(), ["CreateNetworkPolicy", "CreateTestPod"]);
+    let effect = effects.iter().find(|built| built.name() == effect).unwrap();
     let status =
         kube::core::Status { code, reason: reason.to_owned(), message: message.to_owned(), ..Default::default() };
     let error = ClusterError::of_call("create", "Pod chat/x", kube::Error::Api(Box::new(status)));
-    let plan = TuningCanaries::decide_refused(&valid, &effects[0], &error, world.now)?;
+    let plan = TuningCanaries::decide_refused(&valid, effect, &error, world.now)?;
     let status = plan.report.status;
     let class = status.failure.map(|failure| format!("{:?}", failure.class)).unwrap_or_default();
     let nothing_spent = status.used.is_some_and(|used| used.proven && used.hold.0.is_zero());
@@ -173,4 +179,28 @@ fn what_the_cluster_refuses_for_good_ends_the_canary_with_nothing_spent() {
     assert_eq!(security, Some(("PodRefused".to_owned(), "Policy".to_owned(), true)));
     let missing_right = refused(403, "Forbidden", "pods is forbidden: User \"x\" cannot create resource \"pods\"");
     assert_eq!(missing_right, Some((String::new(), String::new(), false)), "told, and tried again");
+}
+
+#[test]
+fn a_refused_network_policy_ends_the_canary_before_it_has_a_pod() {
+    let refused = |code, reason, message| refused_effect("CreateNetworkPolicy", code, reason, message);
+    let taken = refused(409, "AlreadyExists", "networkpolicies \"x\" already exists");
+    assert_eq!(taken, Some(("NetworkPolicyTaken".to_owned(), "Infrastructure".to_owned(), true)));
+    let invalid = refused(422, "Invalid", "NetworkPolicy \"x\" is invalid: spec.egress[0].to[0].ipBlock.cidr");
+    assert_eq!(invalid, Some(("NetworkPolicyRefused".to_owned(), "Policy".to_owned(), true)));
+    let message = "networkpolicies is forbidden: User \"x\" cannot create resource \"networkpolicies\"";
+    let missing_right = refused(403, "Forbidden", message);
+    assert_eq!(missing_right, Some((String::new(), String::new(), false)), "told, and tried again");
+}
+
+#[test]
+fn a_canary_waits_where_nobody_knows_what_bounds_its_target() {
+    let mut world = World::new();
+    world.around.network = ObservedNetwork::Unreadable("networkpolicies is forbidden".to_owned());
+    let plan = world.look();
+    assert_eq!((plan.intents.len(), world.network_policies.len(), world.pods.len()), (0, 0, 0));
+    assert_eq!(world.condition(&ConditionType::Ready).unwrap().reason, "NetworkUnknown");
+    world.around.network = ObservedNetwork::Read(Vec::new());
+    world.look();
+    assert_eq!((world.network_policies.len(), world.pods.len()), (1, 1));
 }

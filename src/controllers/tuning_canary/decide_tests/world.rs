@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
+use k8s_openapi::{
+    api::{core::v1::Pod, networking::v1::NetworkPolicy},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
 use kube::ResourceExt;
 use phaseloop_core::{
     analysis::{
@@ -24,7 +27,7 @@ use crate::{
     },
     cluster::Effect,
     controllers::{
-        Kind, OperatorSettings, Report,
+        Kind, ObservedNetwork, OperatorSettings, Report,
         kind::audited,
         report::seal,
         tuning_canary::{
@@ -43,6 +46,7 @@ pub(super) struct World {
     pub(super) canary: TuningCanary,
     pub(super) escalation: Option<Escalation>,
     pub(super) pods: Vec<Pod>,
+    pub(super) network_policies: Vec<NetworkPolicy>,
     pub(super) others: Vec<TuningCanary>,
     pub(super) around: ObservedWorld,
     pub(super) namespace_ends: bool,
@@ -60,8 +64,13 @@ impl World {
             canary: canary(1, &json!({ "gpu-memory-utilization": "0.75" })),
             escalation: Some(escalation()),
             pods: Vec::new(),
+            network_policies: Vec::new(),
             others: Vec::new(),
-            around: ObservedWorld { target: Some(target()), ..ObservedWorld::default() },
+            around: ObservedWorld {
+                target: Some(target()),
+                network: ObservedNetwork::Read(Vec::new()),
+                ..ObservedWorld::default()
+            },
             namespace_ends: false,
             now: at(START),
             deleted: Vec::new(),
@@ -140,8 +149,10 @@ impl World {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::CreateNetworkPolicy(policy) => self.network_policies.push(*policy),
             Effect::CreateTestPod { pod, .. } => {
                 let mut pod = *pod;
+                assert!(!self.network_policies.is_empty(), "a pod comes after its policy");
                 pod.metadata.uid = Some(format!("uid-{}", pod.name_any()));
                 pod.metadata.creation_timestamp = Some(Time(self.now));
                 assert!(self.pods.iter().all(|other| other.name_any() != pod.name_any()), "made twice");

@@ -53,6 +53,8 @@ pub(in super::super) fn set_defaults(name: &str, fields: &mut Fields) {
             default(fields, "name", "");
             default(fields, "protocol", "TCP");
         }
+        "networking/v1.NetworkPolicyPort" => default(fields, "protocol", "TCP"),
+        "networking/v1.NetworkPolicy" => below(fields, "spec", network_policy_types),
         "admissionregistration/v1.ValidatingAdmissionPolicySpec" => default(fields, "failurePolicy", "Fail"),
         "admissionregistration/v1.MatchResources" => {
             default(fields, "matchPolicy", "Equivalent");
@@ -229,6 +231,16 @@ fn stateful_set(set: &mut Fields) {
             }
         });
     });
+}
+
+/// A policy that does not say what it is about is about who reaches its pods, and about what they reach where it has rules for
+/// that.
+fn network_policy_types(spec: &mut Fields) {
+    let has_any = |name: &str| spec.get(name).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    if !has_any("policyTypes") {
+        let types = if has_any("egress") { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+        spec.insert("policyTypes".to_owned(), types);
+    }
 }
 
 fn autoscaler(autoscaler: &mut Fields) {

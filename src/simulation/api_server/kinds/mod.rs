@@ -7,6 +7,7 @@
 pub(super) mod custom;
 pub(super) mod defaults;
 mod names;
+mod network;
 mod pod;
 mod prepare;
 mod validate;

@@ -128,6 +128,42 @@ pub(super) fn template_label_errors(object: &Value, errors: &mut Vec<FieldError>
     label_errors(object, &path, "spec.template.metadata.labels", errors);
 }
 
+/// What is wrong with a selector of labels at `path`.
+pub(super) fn selector_errors(selector: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
+    let Some(selector) = selector else { return };
+    label_errors(selector, &["matchLabels"], &format!("{path}.matchLabels"), errors);
+    for (index, requirement) in elements(selector, &["matchExpressions"]).iter().enumerate() {
+        let place = |field: &str| format!("{path}.matchExpressions[{index}].{field}");
+        let values = texts(requirement, &["values"]);
+        match text(requirement, &["operator"]).unwrap_or_default() {
+            "In" | "NotIn" => {
+                if values.is_empty() {
+                    let problem = "must be specified when `operator` is 'In' or 'NotIn'";
+                    errors.push(FieldError::required(&place("values"), problem));
+                }
+            }
+            "Exists" | "DoesNotExist" => {
+                if !values.is_empty() {
+                    let problem = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                    errors.push(FieldError::forbidden(&place("values"), problem));
+                }
+            }
+            other => {
+                let problem = "not a valid selector operator";
+                errors.push(FieldError::invalid(&place("operator"), &json!(other), problem));
+            }
+        }
+        let key = text(requirement, &["key"]).unwrap_or_default();
+        let faults = qualified_faults(key);
+        errors.extend(faults.iter().map(|fault| FieldError::invalid(&place("key"), &json!(key), fault)));
+        for (index, value) in values.iter().enumerate() {
+            let faults = label_value_faults(value);
+            let place = format!("{}[{index}]", place("values"));
+            errors.extend(faults.iter().map(|fault| FieldError::invalid(&place, &json!(value), fault)));
+        }
+    }
+}
+
 /// What is wrong with an object's metadata, whatever happens to it.
 pub(in super::super) fn metadata_errors(definition: &ResourceDefinition, object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();

@@ -108,6 +108,7 @@ fn has_generation(kind: BuiltIn) -> bool {
             | K::PodTemplate
             | K::EndpointSlice
             | K::PodDisruptionBudget
+            | K::NetworkPolicy
             | K::PriorityClass
             | K::AdmissionPolicy
             | K::AdmissionPolicyBinding

@@ -9,7 +9,7 @@ use super::{
         object::{at, integer, text},
         selector::selects,
     },
-    custom, names, pod,
+    custom, names, network, pod,
 };
 
 /// What is wrong with a new object, before its metadata is looked at.
@@ -23,6 +23,7 @@ pub(in super::super) fn validate_create(definition: &ResourceDefinition, object:
         }
         BuiltIn::Deployment | BuiltIn::StatefulSet | BuiltIn::ReplicaSet => workload_errors(object, &mut errors),
         BuiltIn::Lease => lease_errors(object, &mut errors),
+        BuiltIn::NetworkPolicy => errors.extend(network::policy_errors(object, None)),
         _ => {}
     }
     errors
@@ -70,6 +71,7 @@ pub(in super::super) fn validate_update(
             immutable(new, old, &["preemptionPolicy"], &mut errors);
         }
         BuiltIn::Lease => lease_errors(new, &mut errors),
+        BuiltIn::NetworkPolicy => errors.extend(network::policy_errors(new, Some(old))),
         _ => {}
     }
     errors

@@ -3,12 +3,13 @@
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Namespace},
+    networking::v1::NetworkPolicy,
 };
 use kube::{
     Api,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::{config_map, deployment, refusal, run, typed, world};
 
@@ -52,6 +53,30 @@ fn a_name_is_taken_once() {
         let nowhere: Api<ConfigMap> = Api::namespaced(world.client("jane"), "nowhere");
         let missing = refusal(nowhere.create(&PostParams::default(), &config_map("a", &json!({}))).await);
         assert_eq!(missing.message, "namespaces \"nowhere\" not found");
+    });
+}
+
+#[test]
+fn a_network_policy_gets_its_types_and_protocols_and_counts_its_changes() {
+    let world = world();
+    run(async {
+        let api: Api<NetworkPolicy> = Api::namespaced(world.client("jane"), "default");
+        let policy = |spec: Value| typed(json!({ "metadata": { "name": "a" }, "spec": spec }));
+        let spec = json!({ "podSelector": {}, "egress": [{ "ports": [{ "port": 53 }] }], "ingress": [] });
+        let made = api.create(&PostParams::default(), &policy(spec)).await.unwrap();
+        let stored = serde_json::to_value(&made.spec).unwrap();
+        let expected = json!({
+            "podSelector": {}, "policyTypes": ["Ingress", "Egress"],
+            "egress": [{ "ports": [{ "port": 53, "protocol": "TCP" }] }],
+        });
+        assert_eq!(stored, expected);
+        let patch = Patch::Merge(json!({ "spec": { "egress": null } }));
+        let patched = api.patch("a", &PatchParams::default(), &patch).await.unwrap();
+        assert_eq!((made.metadata.generation, patched.metadata.generation), (Some(1), Some(2)));
+        let bad = json!({ "podSelector": {}, "egress": [{ "to": [{ "ipBlock": { "cidr": "10.0.0.0/99" } }] }] });
+        let refused = refusal(api.create(&PostParams::default(), &policy(bad)).await);
+        assert_eq!((refused.code, refused.reason.as_str()), (422, "Invalid"));
+        assert!(refused.message.contains("spec.egress[0].to[0].ipBlock.cidr"), "{}", refused.message);
     });
 }
 

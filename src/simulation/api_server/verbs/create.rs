@@ -149,7 +149,7 @@ pub(super) fn make(
         set(&mut object, &["metadata", "finalizers"], json!(["kubernetes.io/pvc-protection"]));
     }
     set(&mut object, &["metadata", "creationTimestamp"], state.now_text());
-    let uid = state.identity.uid();
+    let uid = state.identity.uid_for(definition);
     set(&mut object, &["metadata", "uid"], uid);
     name_it(state, definition, &mut object)?;
     let place = format!("{} {}/{}", definition.storage, meta(&object, "namespace"), meta(&object, "name"));

@@ -24,6 +24,7 @@ import (
 	core "k8s.io/api/core/v1"
 	discovery "k8s.io/api/discovery/v1"
 	events "k8s.io/api/events/v1"
+	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
 	scheduling "k8s.io/api/scheduling/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -41,9 +42,9 @@ var roots = []any{
 	core.Event{}, core.PodTemplate{}, core.ServiceAccount{}, core.PersistentVolumeClaim{}, core.ResourceQuota{},
 	core.Binding{}, apps.Deployment{}, apps.StatefulSet{}, apps.ReplicaSet{}, autoscalingv1.Scale{},
 	autoscaling.HorizontalPodAutoscaler{}, coordination.Lease{}, discovery.EndpointSlice{}, policy.PodDisruptionBudget{},
-	policy.Eviction{}, scheduling.PriorityClass{}, events.Event{}, admissionregistration.ValidatingAdmissionPolicy{},
-	admissionregistration.ValidatingAdmissionPolicyBinding{}, apiextensions.CustomResourceDefinition{},
-	meta.DeleteOptions{},
+	policy.Eviction{}, networking.NetworkPolicy{}, scheduling.PriorityClass{}, events.Event{},
+	admissionregistration.ValidatingAdmissionPolicy{}, admissionregistration.ValidatingAdmissionPolicyBinding{},
+	apiextensions.CustomResourceDefinition{}, meta.DeleteOptions{},
 }
 
 // Types with a form of their own in JSON.
