@@ -8,9 +8,15 @@
     reason = "a test that can't go on fails"
 )]
 
-mod night;
+mod alone;
+mod audit;
+mod last;
+mod operator;
 mod person;
+mod report;
+mod story;
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 #[path = "../real_cluster/support.rs"]
 mod support;
 mod target;
+mod together;

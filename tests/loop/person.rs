@@ -3,7 +3,7 @@
 use std::{
     env,
     io::Write as _,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Instant,
 };
 
@@ -15,6 +15,11 @@ use crate::support::Place;
 const KUBECONFIG: &str = "PHASELOOP_TEST_KUBECONFIG";
 /// Names the `kubectl` of the cluster's version.
 const KUBECTL: &str = "PHASELOOP_TEST_KUBECTL";
+
+/// Names the `helm` that installed phaseloop.
+const HELM: &str = "PHASELOOP_TEST_HELM";
+/// What it was told, one word a line.
+const INSTALL: &str = "PHASELOOP_TEST_INSTALL";
 
 /// Somebody who works in a namespace.
 pub(crate) struct Person<'a> {
@@ -28,6 +33,25 @@ pub(crate) struct Said {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+impl Said {
+    fn of(child: Child) -> Self {
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+    }
+}
+
+/// A night that somebody awaits.
+pub(crate) struct Night(Child);
+
+impl Night {
+    /// Nobody waits for it any more.
+    pub(crate) fn forget(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "what the cluster consists of is told by the caller")]
@@ -55,11 +79,28 @@ impl<'a> Person<'a> {
         Self::run(command, input)
     }
 
+    /// `helm ARGUMENTS`.
+    pub(crate) fn helm(arguments: &[&str]) -> Said {
+        let mut command = Command::new(variable(HELM));
+        command.args(arguments);
+        Self::run(command, "")
+    }
+
+    /// `helm upgrade --install` as tests/cluster/with-phaseloop does it.
+    pub(crate) fn install() -> Said {
+        let words = variable(INSTALL);
+        Self::helm(&words.lines().collect::<Vec<_>>())
+    }
+
     /// `phaseloop ARGUMENTS`.
     pub(crate) fn phaseloop(&self, arguments: &[&str]) -> Said {
+        Self::run(self.command(arguments), "")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_phaseloop"));
         command.args(arguments).args(["--namespace", &self.place.namespace]);
-        Self::run(command, "")
+        command
     }
 
     /// What a command said that must succeed.
@@ -68,14 +109,16 @@ impl<'a> Person<'a> {
         said.out
     }
 
-    fn run(mut command: Command, input: &str) -> Said {
+    fn spawn(command: &mut Command, input: &str) -> Child {
         command.env("KUBECONFIG", variable(KUBECONFIG)).env("NO_COLOR", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Said { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+        child
+    }
+
+    fn run(mut command: Command, input: &str) -> Said {
+        Said::of(Self::spawn(&mut command, input))
     }
 
     /// `kubectl apply` of a file.
@@ -89,16 +132,20 @@ impl<'a> Person<'a> {
         Self::succeed(object, self.kubectl(&["patch", object, "--type", "merge", "--patch", &patch], ""));
     }
 
-    /// `kubectl get -o json`.
-    pub(crate) fn get(&self, object: &str) -> Value {
-        let out = Self::succeed(object, self.kubectl(&["get", object, "--output", "json"], ""));
-        serde_json::from_str(&out).unwrap()
-    }
-
     /// `phaseloop cycle --force`: a night, now. Answers the exit code and why the cycle ended.
     pub(crate) fn night(&self, schedule: &str) -> (i32, String) {
-        let arguments = ["cycle", schedule, "--force", "--timeout", "20m", "--output", "json"];
-        let said = self.phaseloop(&arguments);
+        self.end(self.begin_night(schedule))
+    }
+
+    /// A night, now, which is awaited in another terminal.
+    pub(crate) fn begin_night(&self, schedule: &str) -> Night {
+        let mut command = self.command(&["cycle", schedule, "--force", "--timeout", "20m", "--output", "json"]);
+        Night(Self::spawn(&mut command, ""))
+    }
+
+    /// Waits until a night has ended. Answers the exit code and why it did.
+    pub(crate) fn end(&self, night: Night) -> (i32, String) {
+        let said = Said::of(night.0);
         let answer: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"));
         let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
         self.tell(&format!("cycle ended with {}: {}: {}", said.code, text("reason"), text("message")));

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The image of the stand-in engine; its `vllm serve` takes vLLM's arguments.
-const STAND_IN: &str = "localhost/phaseloop-test/vllm:1";
+pub(crate) const STAND_IN: &str = "localhost/phaseloop-test/vllm:1";
 /// An image that holds nothing: the programs are those of the machine, mounted at their own paths.
 const MACHINE: &str = "localhost/phaseloop-test/machine:1";
 /// Names the folder of `tests/cluster/fetch-vllm`, and after it the folders of the machine that its Python needs.
@@ -80,7 +80,7 @@ fn container(image: &str, command: &str, arguments: &[&str], variables: &[(&str,
             httpGet: {{path: /health, port: 8000}}
             periodSeconds: 1
           resources:
-            requests: {{cpu: 200m}}
+            requests: {{cpu: 10m}}
             limits: {{nvidia.com/gpu: "1"}}
 "#,
         arguments = arguments.join(", "),
@@ -96,13 +96,13 @@ fn stand_in(flags: &[&str]) -> String {
 fn real(flags: &[&str], folders: &[PathBuf]) -> String {
     let [vllm, ..] = folders else { panic!("{VLLM_FOLDERS} names no folder") };
     let path = |part: &str| vllm.join(part).to_str().unwrap().to_owned();
-    let (model, command) = (path("model"), path("venv/bin/vllm"));
+    let (model, command, cache) = (path("model"), path("venv/bin/vllm"), path("cache"));
     let variables = [
         ("HF_HUB_OFFLINE", "1"),
         ("VLLM_NO_USAGE_STATS", "1"),
         ("HOME", "/dev/shm"),
         ("NUMBA_CACHE_DIR", "/dev/shm/numba"),
-        ("VLLM_CACHE_ROOT", "/dev/shm/vllm"),
+        ("VLLM_CACHE_ROOT", cache.as_str()),
     ];
     let own = [
         model.as_str(),

@@ -10,9 +10,9 @@ use super::view::CycleView;
 use crate::{
     api::{
         Escalation, PhaseRun, Promotion,
-        condition::{Condition, ConditionType},
+        condition::{Condition, ConditionStatus, ConditionType},
         escalation::status::{CountedRun, FlagState, FlagStatus},
-        phase_run::status::PhaseRunPhase,
+        phase_run::status::{PhaseRunPhase, SymptomReport},
         promotion::status::PromotionPhase,
     },
     controllers::{phase_run::facts::has_ended, tuning_canary::facts::is_judged},
@@ -186,6 +186,9 @@ fn degraded(view: &CycleView, run: &PhaseRun, now: Timestamp) -> CycleStep {
 
 /// No tuning run of the cycle has begun: the flags and the gates say whether one will.
 fn untuned(escalation: &Escalation, view: &CycleView, run: &PhaseRun, now: Timestamp) -> CycleStep {
+    if let Some(end) = never_counted(escalation, run) {
+        return end;
+    }
     let uid = run.uid().unwrap_or_default();
     let status = escalation.status.as_ref();
     let flags = status.map(|status| status.flags.as_slice()).unwrap_or_default();
@@ -228,6 +231,25 @@ fn untuned(escalation: &Escalation, view: &CycleView, run: &PhaseRun, now: Times
     }
     let gates = if closed.is_empty() { "tuning begins".to_owned() } else { closed.join("; ") };
     waits(format!("{flag}; {gates}"))
+}
+
+/// What is known beforehand, so that nobody waits for it: an Escalation that can't work counts nothing, and one with rules
+/// counts no symptom that they do not name.
+fn never_counted(escalation: &Escalation, run: &PhaseRun) -> Option<CycleStep> {
+    let conditions = escalation.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let stalled = condition(conditions, &ConditionType::Stalled).filter(|stalled| {
+        stalled.status == ConditionStatus::True && stalled.observed_generation == escalation.metadata.generation
+    });
+    if let Some(stalled) = stalled {
+        let (name, reason, message) = (escalation.name_any(), &stalled.reason, &stalled.message);
+        let told = format!("{}; escalation/{name} is Stalled: {reason}: {message}", run_told(run));
+        return Some(ends(CycleEndReason::NotBegun, told));
+    }
+    let rules = &escalation.spec.rules;
+    let symptoms = run.status.as_ref().map(|status| status.symptoms.as_slice()).unwrap_or_default();
+    let is_named = |symptom: &SymptomReport| rules.iter().any(|rule| rule.symptom == symptom.kind);
+    let none_is = run.spec.counts && !rules.is_empty() && !symptoms.is_empty() && !symptoms.iter().any(is_named);
+    none_is.then(|| ends(CycleEndReason::Counted, format!("{}; no rule counts it", run_told(run))))
 }
 
 fn flag_told(flag: &FlagStatus) -> String {

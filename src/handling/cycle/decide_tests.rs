@@ -172,6 +172,39 @@ fn a_degraded_run_ends_its_cycle_where_nothing_follows() {
 }
 
 #[test]
+fn what_an_escalation_will_never_count_is_not_waited_for() {
+    let symptom = |kind: &str| {
+        json!([{
+            "kind": kind, "domain": "serving", "severity": "critical", "metric": "oomEvents", "current": 2.0,
+            "diagnosis": "Unexplained",
+        }])
+    };
+    let of = |kind: &str| run(json!({ "phase": "Completed", "verdict": "Degraded", "symptoms": symptom(kind) }));
+    let mut ruled = escalation(&json!({}));
+    ruled.spec.rules = serde_json::from_value(json!([{ "symptom": "vllm_oom" }])).unwrap();
+    let just_ended = |kind: &str, escalation: &Escalation| {
+        let view = CycleView { escalation: Some(escalation.clone()), ..view(of(kind), false) };
+        step(&view)
+    };
+    assert_eq!(just_ended("engine_crash", &ruled), Ok((CycleEndReason::Counted, 1)));
+    assert!(just_ended("vllm_oom", &ruled).is_err(), "a rule names it");
+    ruled.spec.rules.clear();
+    assert!(just_ended("engine_crash", &ruled).is_err(), "without rules every symptom counts");
+
+    let stalled = |generation: i64| {
+        let condition = json!({
+            "type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "mend it",
+            "observedGeneration": generation, "lastTransitionTime": "2026-03-04T03:00:00Z",
+        });
+        let mut stalled = escalation(&json!({ "conditions": [condition] }));
+        stalled.metadata.generation = Some(2);
+        stalled
+    };
+    assert_eq!(just_ended("vllm_oom", &stalled(2)), Ok((CycleEndReason::NotBegun, 1)));
+    assert!(just_ended("vllm_oom", &stalled(1)).is_err(), "the mended spec was not looked at yet");
+}
+
+#[test]
 fn an_armed_flag_is_waited_for_while_tuning_may_begin_and_not_until_a_later_window() {
     let of = |gates: Value, long_ago: bool| {
         let status = json!({

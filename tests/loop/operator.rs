@@ -1,0 +1,50 @@
+//! The operator that the chart installed, as those see it who look after it.
+
+use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::support::Place;
+
+/// Where the chart is installed.
+pub(crate) const INSTALLATION: &str = "phaseloop-system";
+/// What its Deployment and its Lease are called.
+const NAME: &str = "phaseloop";
+/// Replicas of the chart.
+pub(crate) const REPLICAS: i32 = 2;
+
+fn installation(place: &Place) -> Place {
+    Place { client: place.client.clone(), namespace: INSTALLATION.to_owned() }
+}
+
+/// Waits until as many replicas are ready as there should be, and no others are left.
+async fn until(place: &Place, replicas: i32) {
+    let is_whole = |operator: &Deployment| {
+        let status = operator.status.clone().unwrap_or_default();
+        status.replicas.unwrap_or(0) == replicas && status.ready_replicas.unwrap_or(0) == replicas
+    };
+    installation(place).until(NAME, "whole", is_whole).await;
+}
+
+/// Waits until all of its replicas are ready.
+pub(crate) async fn until_whole(place: &Place) {
+    until(place, REPLICAS).await;
+}
+
+/// `kubectl scale`, until it is so.
+pub(crate) async fn scale(place: &Place, replicas: i32) {
+    let deployments: Api<Deployment> = Api::namespaced(place.client.clone(), INSTALLATION);
+    let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    deployments.patch_scale(NAME, &PatchParams::default(), &patch).await.unwrap();
+    until(place, replicas).await;
+}
+
+/// The pod that leads.
+pub(crate) async fn leader(place: &Place) -> String {
+    let is_held = |lease: &Lease| lease.spec.as_ref().is_some_and(|spec| spec.holder_identity.is_some());
+    let lease = installation(place).until(NAME, "held", is_held).await;
+    lease.spec.unwrap().holder_identity.unwrap()
+}

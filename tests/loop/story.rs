@@ -1,0 +1,189 @@
+//! What the stories have in common: a target under test with its schedule and its Escalation, made as a user makes them.
+
+use std::fmt::Debug;
+
+use k8s_openapi::{NamespaceResourceScope, api::apps::v1::Deployment};
+use kube::{Resource, api::ListParams};
+use phaseloop::api::{
+    Escalation, Promotion, TuningCanary, promotion::status::PromotionPhase, tuning_canary::status::CanaryPhase,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    person::Person,
+    support::{DEADLINE, PAUSE, Place},
+    target::{Engine, FAULTS},
+};
+
+/// The name of the target, its schedule and its Escalation.
+pub(crate) const NAME: &str = "chat";
+
+/// Above this share of the card the stand-in dies under load, as one whose memory is promised twice.
+const OUT_OF_MEMORY_ABOVE: &str = "0.91";
+/// What the stand-in needs besides its cache, of 14.59 GiB: below a share of 0.8225 nothing is left for the cache.
+const OTHER_GIB: &str = "12";
+/// A share with which it refuses to start, and one that serves.
+pub(crate) const STARVED: &str = "0.8";
+pub(crate) const GOOD: &str = "0.84";
+/// A share at which it dies.
+pub(crate) const OVER_COMMITTED: &str = "--gpu-memory-utilization=0.94";
+
+/// A window that opened an hour ago and is open for eleven more.
+pub(crate) fn open_window() -> Value {
+    window(-60, 11 * 60)
+}
+
+/// A window from so many minutes after now to so many minutes after now, in whole minutes.
+pub(crate) fn window(from_minutes: i64, to_minutes: i64) -> Value {
+    #[allow(clippy::disallowed_methods, reason = "the operator in the cluster goes by the clock of the machine")]
+    let now = jiff::Timestamp::now();
+    let at = |minutes: i64| (now + jiff::SignedDuration::from_mins(minutes)).strftime("%H:%M").to_string();
+    json!({"start": at(from_minutes), "end": at(to_minutes), "timeZone": "Etc/UTC"})
+}
+
+/// A load that a healthy engine answers within milliseconds, for as long as a canary measures.
+pub(crate) fn workload(requests: i64) -> Value {
+    json!({
+        "requests": requests, "arrival": {"rate": 30}, "seed": 7,
+        "inputTokens": {"fixed": 64}, "outputTokens": {"fixed": 32},
+    })
+}
+
+/// `phaseloop init` for the target, applied as it is.
+pub(crate) fn init(person: &Person<'_>) {
+    let said = person.phaseloop(&["init", &format!("deployment/{NAME}"), "--rate", "30"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    person.apply(&said.out);
+}
+
+/// Sets faults of the engines that start from now on, whatever their template says.
+pub(crate) fn fault(person: &Person<'_>, variables: &[(&str, &str)]) {
+    let data: serde_json::Map<String, Value> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": FAULTS}, "data": data});
+    person.apply(&map.to_string());
+}
+
+/// A target with an Escalation for which one night out of memory is enough to tune. What is `changed` of its spec is merged
+/// into it. The nights are short, and nothing is wrong yet.
+pub(crate) async fn begin(place: &Place, person: &Person<'_>, changed: &Value) {
+    begin_with(place, person, &Engine::StandIn.deployment(NAME, &[OVER_COMMITTED]), changed).await;
+}
+
+/// The same with a target of one's own, which is called as all are.
+pub(crate) async fn begin_with(place: &Place, person: &Person<'_>, deployment: &str, changed: &Value) {
+    person.apply(deployment);
+    place.until(NAME, "rolled out", is_rolled_out).await;
+    init(person);
+    let serving = json!({"workload": workload(150), "slo": {"e2e": "5s"}, "warmup": "1s", "duration": "10s"});
+    // Latency is not what these stories are about, and many are told at once.
+    let thresholds = json!({"latency": {"warningPercent": 500, "criticalPercent": 1000}});
+    let run = json!({"domains": [{"name": "serving", "serving": serving}], "analysis": {"thresholds": thresholds}});
+    person.patch(&format!("phaseschedule/{NAME}"), &json!({"spec": {"run": run}}));
+    let open = json!([open_window()]);
+    person.patch(
+        &format!("escalation/{NAME}"),
+        &json!({"spec": {
+            "rules": [{"symptom": "vllm_oom", "threshold": 1, "parameters": ["gpu-memory-utilization"]}],
+            "parameters": [{"name": "gpu-memory-utilization", "values": [STARVED, GOOD]}],
+            "safety": {"windows": open, "measureBudget": "300s"},
+            "promotion": {"approval": "Automatic", "windows": open},
+        }}),
+    );
+    person.patch(&format!("escalation/{NAME}"), &json!({"spec": changed}));
+}
+
+/// Three nights of which a baseline is made.
+pub(crate) fn seed(person: &Person<'_>) {
+    for _ in 0..3 {
+        let (code, reason) = person.night(NAME);
+        assert_eq!((code, reason.as_str()), (3, "Unknown"), "a baseline begins with runs of which nothing can be said");
+    }
+}
+
+/// From now on engines run out of memory under load: their share of the card is promised to somebody else as well.
+pub(crate) fn over_commit(person: &Person<'_>) {
+    fault(
+        person,
+        &[("STAND_IN_OUT_OF_MEMORY_ABOVE_UTILIZATION", OUT_OF_MEMORY_ABOVE), ("STAND_IN_OTHER_GIB", OTHER_GIB)],
+    );
+    person.tell("memory of the card is taken by somebody else");
+}
+
+/// `args` of the only container.
+pub(crate) fn arguments(deployment: &Deployment) -> Vec<String> {
+    let template = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).unwrap();
+    template.containers[0].args.clone().unwrap_or_default()
+}
+
+/// As `kubectl rollout status` has it.
+pub(crate) fn is_rolled_out(deployment: &Deployment) -> bool {
+    let (Some(spec), Some(status)) = (&deployment.spec, &deployment.status) else { return false };
+    let wanted = spec.replicas.unwrap_or(1);
+    status.observed_generation == deployment.metadata.generation
+        && status.updated_replicas == Some(wanted)
+        && status.replicas == Some(wanted)
+        && status.available_replicas == Some(wanted)
+}
+
+/// What people said of a target: all but what the cluster's own controllers keep there.
+pub(crate) fn of_people(target: &Deployment) -> Value {
+    let mut annotations = target.metadata.annotations.clone().unwrap_or_default();
+    annotations.retain(|key, _| !key.starts_with("deployment.kubernetes.io/"));
+    json!({"annotations": annotations, "labels": target.metadata.labels, "spec": target.spec})
+}
+
+/// All objects of a kind in a namespace.
+pub(crate) async fn all<K>(place: &Place) -> Vec<K>
+where
+    K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    K::DynamicType: Default,
+{
+    place.api::<K>().list(&ListParams::default()).await.unwrap().items
+}
+
+/// Where each promotion of a namespace stands.
+pub(crate) async fn phases_of_promotions(place: &Place) -> Vec<PromotionPhase> {
+    let promotions = all::<Promotion>(place).await;
+    promotions.iter().filter_map(|promotion| promotion.status.as_ref()?.phase).collect()
+}
+
+/// Why the last tuning of a target ended.
+pub(crate) fn end_of_tuning(escalation: &Escalation) -> Option<&str> {
+    Some(escalation.status.as_ref()?.last_tuning.as_ref()?.reason.as_str())
+}
+
+/// The canaries of a namespace in the order of their attempts.
+pub(crate) async fn canaries(place: &Place) -> Vec<TuningCanary> {
+    let mut canaries = all::<TuningCanary>(place).await;
+    canaries.sort_by_key(|canary| canary.spec.attempt);
+    canaries
+}
+
+/// Values that hold, each measured for so long that somebody can interfere.
+pub(crate) fn long_search() -> Value {
+    json!({
+        "parameters": [{"name": "gpu-memory-utilization", "values": ["0.84", "0.86", "0.88"]}],
+        "canary": {"measure": "20s", "workload": workload(550)},
+        "safety": {"measureBudget": "600s", "gpuHoldBudget": "1800s"},
+    })
+}
+
+/// Waits until a candidate is under load.
+pub(crate) async fn until_a_candidate_is_measured(place: &Place) -> TuningCanary {
+    let is_measured = |canary: &TuningCanary| {
+        canary.status.as_ref().is_some_and(|status| status.phase == Some(CanaryPhase::Measuring))
+    };
+    let began = Instant::now();
+    loop {
+        let found = canaries(place).await;
+        // The incumbent dies in its first second: whoever else is loaded is a candidate.
+        if let Some(canary) = found.iter().find(|canary| canary.spec.attempt > 0 && is_measured(canary)) {
+            return canary.clone();
+        }
+        assert!(began.elapsed() < DEADLINE, "no candidate was measured: {found:?}");
+        sleep(PAUSE).await;
+    }
+}
