@@ -11,7 +11,7 @@ use kube::client::Body;
 use super::Metrics;
 
 /// Resources that phaseloop asks for; a path with anything else in it is counted as `other`.
-const RESOURCES: [&str; 20] = [
+const RESOURCES: [&str; 21] = [
     "phaseschedules",
     "phaseruns",
     "escalations",
@@ -31,6 +31,7 @@ const RESOURCES: [&str; 20] = [
     "horizontalpodautoscalers",
     "networkpolicies",
     "persistentvolumeclaims",
+    "podtemplates",
     "customresourcedefinitions",
 ];
 
@@ -133,6 +134,16 @@ fn verb_of(method: &Method, query: &str, is_one: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_the_operator_may_ask_for_is_counted_by_its_name() {
+        let rights = crate::installation::rights().unwrap();
+        let rules = [rights.operator, rights.lease, rights.own_kinds].concat();
+        for resource in rules.iter().flat_map(|rule| &rule.resources) {
+            let resource = resource.split('/').next().unwrap();
+            assert!(RESOURCES.contains(&resource), "{resource} is counted as other");
+        }
+    }
 
     #[test]
     fn a_request_is_known_by_verb_and_resource_and_never_by_name() {

@@ -25,7 +25,7 @@ const REQUESTS: i64 = 300;
 /// What a person changes of what `phaseloop init` printed, to see a week of nights in minutes.
 fn hurry(person: &Person<'_>) {
     let slo = json!({"ttft": "100ms", "e2e": "5s"});
-    let serving = json!({"workload": workload(REQUESTS), "slo": slo, "warmup": "3s", "duration": "20s"});
+    let serving = json!({"workload": workload(REQUESTS), "slo": slo, "warmup": "5s", "duration": "30s"});
     // Where others compile on the machine, a healthy engine's TTFT of 13 ms was 59 ms; that of two sequences is seconds.
     let thresholds = json!({"latency": {"warningPercent": 500, "criticalPercent": 1000}});
     let run = json!({"domains": [{"name": "serving", "serving": serving}], "analysis": {"thresholds": thresholds}});
