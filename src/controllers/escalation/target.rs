@@ -19,7 +19,7 @@ use crate::{
     delivery::{FieldPlace, owned_field},
     workload::{
         Refusal, ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings, TestPodTimes, configuration,
-        engine_container, place_of, plan_test_pod, target_view,
+        engine_container, place_of, plan_gpus, target_view,
     },
 };
 
@@ -128,6 +128,6 @@ fn gpus(
             grace: canary.grace.into(),
         },
     };
-    let pod = plan_test_pod(&request, facts, policy, &TestPodSettings::for_image(settings.image.clone()))?;
-    Ok(NonZeroU32::new(pod.gpus()).unwrap_or(NonZeroU32::MIN))
+    let gpus = plan_gpus(&request, facts, policy, &TestPodSettings::for_image(settings.image.clone()))?;
+    Ok(NonZeroU32::new(gpus).unwrap_or(NonZeroU32::MIN))
 }
