@@ -13,6 +13,7 @@ pub mod effect;
 pub mod error;
 pub mod execute;
 pub mod lease;
+mod pages;
 mod parsed;
 pub mod read;
 pub mod status;
