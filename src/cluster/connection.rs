@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use super::{ClusterError, ClusterErrorKind, LastWords, parsed::ParsedObjects};
+use super::{ClusterError, ClusterErrorKind, LastWords, pages::KnownPages, parsed::ParsedObjects};
 
 /// How long calls may take. The client's own retries are off everywhere (a silent one can outlive every deadline of
 /// ours), so a call that is not answered in time has failed, and its outcome is looked up, not assumed.
@@ -29,7 +29,7 @@ pub struct Cluster {
     pub(super) timeouts: CallTimeouts,
     pub(super) parsed: Arc<ParsedObjects>,
     /// The elements of whole lists: by themselves, so that long lists don't take the place of objects.
-    pub(super) pages: Arc<ParsedObjects>,
+    pub(super) pages: Arc<KnownPages>,
     pub(super) last_words: Arc<LastWords>,
 }
 

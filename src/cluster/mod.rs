@@ -14,6 +14,7 @@ pub mod error;
 pub mod execute;
 pub mod last_words;
 pub mod lease;
+mod pages;
 mod parsed;
 pub mod read;
 pub mod status;

@@ -1,8 +1,8 @@
 //! What was read before, byte for byte, is not parsed again.
 //!
 //! Reads are live: the API server is asked every time, and what it answers decides. Most of its answer is what it answered
-//! the last time, and turning that into objects is most of the work of a look. The elements of a list are known together
-//! and each by itself: where one has changed, the others are still known.
+//! the last time, and turning that into objects is most of the work of a look. Where an element of a list has changed, the
+//! others are still known.
 
 use std::{
     any::{Any, TypeId},
@@ -13,7 +13,7 @@ use std::{
 
 /// Text that each of the two halves holds at most, in bytes. Runs with their statuses take up to 16 KiB: two halves hold
 /// about 1,000 of them, and as objects they take about four times their text, so all of it stays below 80 MiB. Lists
-/// are held in as much again, and share the objects of their elements.
+/// are held in as much again (`pages`), and share the objects of their elements.
 const HALF_BYTES_MAX: usize = 8 << 20;
 
 /// Parsed objects by their type and their text.

@@ -11,7 +11,7 @@ use kube::{
     api::{GetParams, ListParams, Patch, PatchParams},
     core::{NamespaceResourceScope, Request, request::Error as RequestError},
 };
-use phaseloop_core::plan::label::FIELD_MANAGER;
+use phaseloop_core::plan::label::{FIELD_MANAGER, GROUP};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
@@ -22,6 +22,9 @@ const PAGE_OBJECTS_MAX: u32 = 500;
 
 /// What stands between a page's own fields and its elements.
 const ELEMENTS: &str = ",\"items\":";
+
+/// What stands before the managers of an object.
+const OWNERS: &str = "\"managedFields\":";
 
 /// What a kind must be to be read by the operator.
 pub trait Readable:
@@ -55,6 +58,20 @@ pub struct Listed<K> {
     pub items: Vec<Arc<K>>,
     /// Names of what could not.
     pub malformed: Vec<String>,
+}
+
+impl<K> Listed<K> {
+    /// What the elements of a list are: objects, or names of what is none.
+    fn of(elements: impl IntoIterator<Item = Result<Arc<K>, String>>) -> Self {
+        let mut listed = Self { items: Vec::new(), malformed: Vec::new() };
+        for element in elements {
+            match element {
+                Ok(object) => listed.items.push(object),
+                Err(name) => listed.malformed.push(name),
+            }
+        }
+        listed
+    }
 }
 
 impl<K: Clone> Listed<K> {
@@ -109,7 +126,7 @@ impl Reader<'_> {
         let request = Request::new(K::url_path(&(), Some(namespace))).get(name, &GetParams::default());
         match self.text("read", &what, self.cluster.timeouts.single, request).await {
             Ok(text) => {
-                let object = self.cluster.parsed.read(&text, |text| serde_json::from_str::<K>(text));
+                let object = self.cluster.parsed.read(&text, object_of::<K>);
                 let malformed = |error| ClusterError::of_call("read", &what, kube::Error::SerdeError(error));
                 object.map(|object| Some(K::clone(&object))).map_err(malformed)
             }
@@ -179,43 +196,36 @@ impl Reader<'_> {
     ) -> Result<(Listed<K>, Option<String>), ClusterError> {
         let what = format!("{}s of {}", K::kind(&()), namespace.unwrap_or("all namespaces"));
         let request = Request::new(K::url_path(&(), namespace)).list(parameters);
+        let question = request.as_ref().map(|request| request.uri().to_string()).unwrap_or_default();
         let text = self.text("list", &what, self.cluster.timeouts.list, request).await?;
-        if let Some((metadata, listed)) = self.known_page(&text) {
-            return Ok((Listed::clone(&listed), metadata.continue_));
+        if let Some((metadata, listed)) = self.known_page(&question, &text) {
+            return Ok((listed, metadata.continue_));
         }
         let malformed = |error| ClusterError::of_call("list", &what, kube::Error::SerdeError(error));
         let page: Page<'_> = serde_json::from_str(&text).map_err(malformed)?;
-        Ok((self.listed(page.items.unwrap_or_default()), page.metadata.continue_))
+        let elements = page.items.unwrap_or_default().into_iter().map(|element| self.element(element.get()));
+        Ok((Listed::of(elements), page.metadata.continue_))
     }
 
-    /// A page of which only the elements come after its own metadata, as the API server writes most lists: the elements
-    /// are often those of the last time, all of them.
-    fn known_page<K: Readable>(self, text: &str) -> Option<(ListMeta, Arc<Listed<K>>)> {
+    /// A page of which only the elements come after its own metadata, as the API server writes most lists: most elements are
+    /// those of the last time.
+    fn known_page<K: Readable>(self, question: &str, text: &str) -> Option<(ListMeta, Listed<K>)> {
         let (head, elements) = text.split_once(ELEMENTS)?;
         let head = format!("{head}}}");
         let head: Page<'_> = serde_json::from_str(&head).ok()?;
         // It ends with the list and its closing brace, or it is no such page.
         let elements = elements.strip_suffix('}')?;
-        let parse = |elements: &str| -> Result<Listed<K>, serde_json::Error> {
-            Ok(self.listed(serde_json::from_str::<Vec<&RawValue>>(elements)?))
-        };
-        Some((head.metadata, self.cluster.pages.read(elements, parse).ok()?))
+        let elements = self.cluster.pages.read(question, elements, |element| self.element(element)).ok()?;
+        Some((head.metadata, Listed::of(elements)))
     }
 
-    /// Elements of a list as objects.
-    fn listed<K: Readable>(self, elements: Vec<&RawValue>) -> Listed<K> {
-        let mut listed = Listed { items: Vec::with_capacity(elements.len()), malformed: Vec::new() };
-        for element in elements {
-            match self.cluster.parsed.read(element.get(), of_list::<K>) {
-                Ok(object) => listed.items.push(object),
-                Err(_not_of_its_kind) => listed.malformed.push(name_in(element.get())),
-            }
-        }
-        listed
+    /// An element of a list as an object, or the name of what is none.
+    fn element<K: Readable>(self, element: &str) -> Result<Arc<K>, String> {
+        self.cluster.parsed.read(element, of_list::<K>).map_err(|_not_of_its_kind| name_in(element))
     }
 
     /// The text of an answer.
-    async fn text(
+    pub(super) async fn text(
         &self,
         action: &'static str,
         what: &str,
@@ -237,11 +247,35 @@ struct Page<'a> {
     items: Option<Vec<&'a RawValue>>,
 }
 
+/// An object that was read by itself. What managers wrote it matters of targets, and of nothing of ours.
+pub(super) fn object_of<K: Readable>(text: &str) -> Result<K, serde_json::Error> {
+    if K::group(&()) == GROUP { of_list(text) } else { serde_json::from_str(text) }
+}
+
 /// An object of a list. What managers wrote it is left out: only a target's matters, and that is read by itself.
 fn of_list<K: Readable>(text: &str) -> Result<K, serde_json::Error> {
-    let mut object: K = serde_json::from_str(text)?;
+    let mut object: K = match without_owners(text) {
+        Some(shorter) => serde_json::from_str(&shorter)?,
+        None => serde_json::from_str(text)?,
+    };
     object.meta_mut().managed_fields = None;
     Ok(object)
+}
+
+/// The text of an object without the first field that is called `managedFields`: a third of the text, and more than a third of
+/// the parsing. `None` where there is none to be taken out; parsing tells then what is wrong.
+fn without_owners(text: &str) -> Option<String> {
+    let (before, after) = text.split_once(OWNERS).filter(|(_, after)| after.starts_with('['))?;
+    let mut values = serde_json::Deserializer::from_str(after).into_iter::<&RawValue>();
+    let owners = values.next()?.ok()?;
+    let after = after.get(owners.get().len()..)?;
+    // A quote within a text is an escaped one, so that what follows a comma or a brace is the name of a field.
+    let shorter = match (before.strip_suffix(','), after.strip_prefix(',')) {
+        (Some(before), _) => [before, after].concat(),
+        (None, rest) if before.ends_with('{') => [before, rest.unwrap_or(after)].concat(),
+        (None, _) => return None,
+    };
+    Some(shorter)
 }
 
 /// The name of an object of which nothing else is known.
@@ -253,4 +287,39 @@ fn name_in(text: &str) -> String {
 /// An object as messages name it: `Pod chat/llama-8b`.
 pub(super) fn describe<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> String {
     format!("{} {namespace}/{name}", K::kind(&()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_managers_of_an_object_are_left_out_wherever_they_stand_and_nothing_else_is() {
+        let managers = r#""managedFields":[{"fieldsV1":{"f:a":{".":{},"k:{\"name\":\"]\"}":{}}}}]"#;
+        for (fields, left) in [
+            (format!("{managers},\"name\":\"a\""), json!({ "name": "a" })),
+            (format!("\"name\":\"a\",{managers}"), json!({ "name": "a" })),
+            (format!("\"name\":\"a\",{managers},\"uid\":\"u\""), json!({ "name": "a", "uid": "u" })),
+            (managers.to_owned(), json!({})),
+        ] {
+            let shorter = without_owners(&format!("{{\"metadata\":{{{fields}}},\"spec\":1}}")).unwrap();
+            let object: Value = serde_json::from_str(&shorter).unwrap();
+            assert_eq!(object, json!({ "metadata": left, "spec": 1 }), "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_only_speaks_of_managers_stays_as_it_is() {
+        for object in [
+            json!({ "metadata": { "annotations": { "last": "{\"managedFields\":[1]}" } } }),
+            json!({ "metadata": { "annotations": { "a,\"managedFields": [1] } } }),
+            json!({ "metadata": { "managedFields": null } }),
+            json!({}),
+        ] {
+            assert_eq!(without_owners(&object.to_string()), None, "{object}");
+        }
+        assert_eq!(without_owners("{\"managedFields\":[1"), None, "it is no object");
+    }
 }

@@ -3,8 +3,7 @@
 use phaseloop_core::value::nearest_name;
 use serde_json::Value;
 
-use super::{FaultCause, FaultDetail, SchemaFault, SchemaNode, check::check};
-use crate::yaml::{element_path, field_path};
+use super::{FaultCause, FaultDetail, SchemaFault, SchemaNode, check::check, place::Place};
 
 /// The value with its defaults, if it fits the schema.
 ///
@@ -13,10 +12,10 @@ use crate::yaml::{element_path, field_path};
 pub fn admit(mut value: Value, schema: &Value) -> Result<Value, Vec<SchemaFault>> {
     let Some(schema) = SchemaNode::of(schema) else { return Ok(value) };
     let mut faults = Vec::new();
-    find_unknown_fields(&value, schema, "", &mut faults);
+    find_unknown_fields(&value, schema, Place::Root, &mut faults);
     drop_nulls(&mut value, schema);
     apply_defaults(&mut value, schema);
-    check(&value, None, schema, "", &mut faults);
+    check(&value, None, schema, Place::Root, &mut faults);
     if faults.is_empty() { Ok(value) } else { Err(faults) }
 }
 
@@ -24,7 +23,7 @@ pub fn admit(mut value: Value, schema: &Value) -> Result<Value, Vec<SchemaFault>
 pub fn prune(value: &mut Value, schema: &Value) -> Vec<String> {
     let mut paths = Vec::new();
     if let Some(schema) = SchemaNode::of(schema) {
-        prune_below(value, schema, "", &mut paths);
+        prune_below(value, schema, Place::Root, &mut paths);
     }
     paths.sort();
     paths
@@ -38,16 +37,16 @@ pub fn fill(value: &mut Value, schema: &Value) {
     }
 }
 
-fn prune_below(value: &mut Value, schema: SchemaNode<'_>, path: &str, paths: &mut Vec<String>) {
+fn prune_below(value: &mut Value, schema: SchemaNode<'_>, place: Place<'_>, paths: &mut Vec<String>) {
     match value {
         Value::Object(fields) => fields.retain(|name, value| {
-            let path = field_path(path, name);
-            let standard = path == *name && OBJECT_FIELDS.contains(&name.as_str());
+            let own = Place::Field(&place, name);
+            let standard = place.is_root() && OBJECT_FIELDS.contains(&name.as_str());
             match schema.field(name) {
-                Some(schema) => prune_below(value, schema, &path, paths),
+                Some(schema) => prune_below(value, schema, own, paths),
                 None if standard || schema.keeps_unknown_fields() => {}
                 None => {
-                    paths.push(path);
+                    paths.push(own.path());
                     return false;
                 }
             }
@@ -56,7 +55,7 @@ fn prune_below(value: &mut Value, schema: SchemaNode<'_>, path: &str, paths: &mu
         Value::Array(elements) => {
             let Some(schema) = schema.items() else { return };
             for (index, element) in elements.iter_mut().enumerate() {
-                prune_below(element, schema, &element_path(path, index), paths);
+                prune_below(element, schema, Place::Element(&place, index), paths);
             }
         }
         _ => {}
@@ -66,26 +65,26 @@ fn prune_below(value: &mut Value, schema: SchemaNode<'_>, path: &str, paths: &mu
 /// Fields of every object, whatever its schema says of them.
 const OBJECT_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
-fn find_unknown_fields(value: &Value, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
+fn find_unknown_fields(value: &Value, schema: SchemaNode<'_>, place: Place<'_>, faults: &mut Vec<SchemaFault>) {
     if schema.keeps_unknown_fields() {
         return;
     }
     match value {
         Value::Object(fields) if schema.text("type") == Some("object") => {
             for (name, value) in fields {
-                let path = field_path(path, name);
-                let standard = path == *name && OBJECT_FIELDS.contains(&name.as_str());
+                let own = Place::Field(&place, name);
+                let standard = place.is_root() && OBJECT_FIELDS.contains(&name.as_str());
                 match schema.field(name) {
-                    Some(schema) => find_unknown_fields(value, schema, &path, faults),
+                    Some(schema) => find_unknown_fields(value, schema, own, faults),
                     None if standard => {}
-                    None => faults.push(unknown_field(name, path, schema)),
+                    None => faults.push(unknown_field(name, own.path(), schema)),
                 }
             }
         }
         Value::Array(elements) => {
             let Some(schema) = schema.items() else { return };
             for (index, element) in elements.iter().enumerate() {
-                find_unknown_fields(element, schema, &element_path(path, index), faults);
+                find_unknown_fields(element, schema, Place::Element(&place, index), faults);
             }
         }
         _ => {}

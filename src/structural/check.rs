@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use phaseloop_core::value::nearest_name;
 use serde_json::{Map, Value};
 
-use super::{FaultCause, FaultDetail, SchemaFault, SchemaNode, pattern};
-use crate::yaml::{element_path, field_path};
+use super::{FaultCause, FaultDetail, SchemaFault, SchemaNode, pattern, place::Place};
 
 /// The keywords that the check knows. A schema with another one would be checked in part only: a test looks.
 pub const KNOWN_KEYWORDS: [&str; 23] = [
@@ -40,7 +39,7 @@ pub const KNOWN_KEYWORDS: [&str; 23] = [
 pub fn validate(value: &Value, schema: &Value) -> Vec<SchemaFault> {
     let mut faults = Vec::new();
     if let Some(schema) = SchemaNode::of(schema) {
-        check(value, None, schema, "", &mut faults);
+        check(value, None, schema, Place::Root, &mut faults);
     }
     faults
 }
@@ -49,7 +48,7 @@ pub fn validate(value: &Value, schema: &Value) -> Vec<SchemaFault> {
 pub fn validate_change(value: &Value, before: &Value, schema: &Value) -> Vec<SchemaFault> {
     let mut faults = Vec::new();
     if let Some(schema) = SchemaNode::of(schema) {
-        check(value, Some(before), schema, "", &mut faults);
+        check(value, Some(before), schema, Place::Root, &mut faults);
     }
     faults
 }
@@ -59,7 +58,7 @@ pub(super) fn check(
     value: &Value,
     before: Option<&Value>,
     schema: SchemaNode<'_>,
-    path: &str,
+    place: Place<'_>,
     faults: &mut Vec<SchemaFault>,
 ) {
     if before == Some(value) {
@@ -77,7 +76,7 @@ pub(super) fn check(
         };
         let problem = format!("{} is wanted, and {} is given", with_article(wanted), kind_of(value));
         let detail = FaultDetail::Type(wanted.to_owned());
-        let fault = fault(path, FaultCause::FieldValueTypeInvalid, detail, value, problem);
+        let fault = fault(place, FaultCause::FieldValueTypeInvalid, detail, value, problem);
         return faults.push(SchemaFault { remedy, ..fault });
     }
     if let Some(names) = schema.keyword("enum").and_then(Value::as_array)
@@ -88,26 +87,26 @@ pub(super) fn check(
         let remedy = nearest.map(|nearest| format!("did you mean {nearest}?"));
         let problem = format!("{value} is none of {}", known.join(", "));
         let detail = FaultDetail::Names(names.clone());
-        let fault = fault(path, FaultCause::FieldValueNotSupported, detail, value, problem);
+        let fault = fault(place, FaultCause::FieldValueNotSupported, detail, value, problem);
         faults.push(SchemaFault { remedy, ..fault });
     }
     match value {
-        Value::String(text) => check_text(text, value, schema, path, faults),
-        Value::Number(number) => check_number(number.as_f64(), value, schema, path, faults),
+        Value::String(text) => check_text(text, value, schema, place, faults),
+        Value::Number(number) => check_number(number.as_f64(), value, schema, place, faults),
         Value::Array(elements) => {
-            check_list(elements, value, schema, path, faults);
-            check_elements(elements, before, schema, path, faults);
+            check_list(elements, value, schema, place, faults);
+            check_elements(elements, before, schema, place, faults);
         }
         Value::Object(fields) => {
-            check_object(fields, value, schema, path, faults);
-            check_fields(fields, before, schema, path, faults);
+            check_object(fields, value, schema, place, faults);
+            check_fields(fields, before, schema, place, faults);
         }
         Value::Null | Value::Bool(_) => {}
     }
 }
 
-fn fault(path: &str, cause: FaultCause, detail: FaultDetail, value: &Value, problem: String) -> SchemaFault {
-    SchemaFault { path: path.to_owned(), cause, detail, value: value.clone(), problem, remedy: None }
+fn fault(place: Place<'_>, cause: FaultCause, detail: FaultDetail, value: &Value, problem: String) -> SchemaFault {
+    SchemaFault { path: place.path(), cause, detail, value: value.clone(), problem, remedy: None }
 }
 
 /// The detail of a bound that the schema has, if the amount is beyond it.
@@ -151,8 +150,8 @@ fn kind_of(value: &Value) -> String {
     }
 }
 
-fn check_text(text: &str, value: &Value, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
-    let mut refuse = |cause, detail, problem| faults.push(fault(path, cause, detail, value, problem));
+fn check_text(text: &str, value: &Value, schema: SchemaNode<'_>, place: Place<'_>, faults: &mut Vec<SchemaFault>) {
+    let mut refuse = |cause, detail, problem| faults.push(fault(place, cause, detail, value, problem));
     let length = text.chars().count() as f64;
     if let Some((most, detail)) = passed(schema, "maxLength", |most| length > most) {
         let problem = format!("{length} characters, and at most {most} are allowed");
@@ -170,14 +169,20 @@ fn check_text(text: &str, value: &Value, schema: SchemaNode<'_>, path: &str, fau
     }
     if schema.text("format") == Some("date-time") && text.parse::<Timestamp>().is_err() {
         let detail = FaultDetail::Format("date-time".to_owned());
-        let fault = fault(path, FaultCause::FieldValueInvalid, detail, value, format!("{text:?} is no instant"));
+        let fault = fault(place, FaultCause::FieldValueInvalid, detail, value, format!("{text:?} is no instant"));
         faults.push(SchemaFault { remedy: Some("write it as 2026-03-04T03:00:00Z".to_owned()), ..fault });
     }
 }
 
-fn check_number(number: Option<f64>, value: &Value, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
+fn check_number(
+    number: Option<f64>,
+    value: &Value,
+    schema: SchemaNode<'_>,
+    place: Place<'_>,
+    faults: &mut Vec<SchemaFault>,
+) {
     let Some(number) = number else { return };
-    let mut refuse = |detail, problem| faults.push(fault(path, FaultCause::FieldValueInvalid, detail, value, problem));
+    let mut refuse = |detail, problem| faults.push(fault(place, FaultCause::FieldValueInvalid, detail, value, problem));
     if let Some((most, detail)) = passed(schema, "maximum", |most| number > most) {
         refuse(detail, format!("{value} is above the maximum {most}"));
     }
@@ -186,15 +191,21 @@ fn check_number(number: Option<f64>, value: &Value, schema: SchemaNode<'_>, path
     }
 }
 
-fn check_list(elements: &[Value], value: &Value, schema: SchemaNode<'_>, path: &str, faults: &mut Vec<SchemaFault>) {
+fn check_list(
+    elements: &[Value],
+    value: &Value,
+    schema: SchemaNode<'_>,
+    place: Place<'_>,
+    faults: &mut Vec<SchemaFault>,
+) {
     let length = elements.len() as f64;
     if let Some((most, detail)) = passed(schema, "maxItems", |most| length > most) {
         let problem = format!("{length} elements, and at most {most} are allowed");
-        faults.push(fault(path, FaultCause::FieldValueTooMany, detail, value, problem));
+        faults.push(fault(place, FaultCause::FieldValueTooMany, detail, value, problem));
     }
     if let Some((least, detail)) = passed(schema, "minItems", |least| length < least) {
         let problem = format!("{length} elements, and at least {least} are needed");
-        faults.push(fault(path, FaultCause::FieldValueInvalid, detail, value, problem));
+        faults.push(fault(place, FaultCause::FieldValueInvalid, detail, value, problem));
     }
     let keys: Vec<&str> = match schema.text("x-kubernetes-list-type") {
         Some("set") => Vec::new(),
@@ -212,9 +223,9 @@ fn check_list(elements: &[Value], value: &Value, schema: SchemaNode<'_>, path: &
             other => other.to_string(),
         };
         if !seen.insert(identity.to_string()) {
-            let place = element_path(path, index);
+            let place = Place::Element(&place, index);
             let problem = format!("{told} is there twice");
-            faults.push(fault(&place, FaultCause::FieldValueDuplicate, FaultDetail::Twice, &identity, problem));
+            faults.push(fault(place, FaultCause::FieldValueDuplicate, FaultDetail::Twice, &identity, problem));
         }
     }
 }
@@ -228,13 +239,13 @@ fn check_elements(
     elements: &[Value],
     before: Option<&Value>,
     schema: SchemaNode<'_>,
-    path: &str,
+    place: Place<'_>,
     faults: &mut Vec<SchemaFault>,
 ) {
     if let Some(schema) = schema.items() {
         for (index, element) in elements.iter().enumerate() {
             let before = before.and_then(|before| before.get(index));
-            check(element, before, schema, &element_path(path, index), faults);
+            check(element, before, schema, Place::Element(&place, index), faults);
         }
     }
 }
@@ -243,13 +254,13 @@ fn check_fields(
     fields: &Map<String, Value>,
     before: Option<&Value>,
     schema: SchemaNode<'_>,
-    path: &str,
+    place: Place<'_>,
     faults: &mut Vec<SchemaFault>,
 ) {
     for (name, value) in fields {
         if let Some(schema) = schema.field(name) {
             let before = before.and_then(|before| before.get(name));
-            check(value, before, schema, &field_path(path, name), faults);
+            check(value, before, schema, Place::Field(&place, name), faults);
         }
     }
 }
@@ -258,33 +269,33 @@ fn check_object(
     fields: &Map<String, Value>,
     value: &Value,
     schema: SchemaNode<'_>,
-    path: &str,
+    place: Place<'_>,
     faults: &mut Vec<SchemaFault>,
 ) {
-    let mut refuse = |path: &str, cause, detail, value: &Value, problem: String| {
-        faults.push(fault(path, cause, detail, value, problem));
+    let mut refuse = |place: Place<'_>, cause, detail, value: &Value, problem: String| {
+        faults.push(fault(place, cause, detail, value, problem));
     };
     let size = fields.len() as f64;
     if let Some((most, detail)) = passed(schema, "maxProperties", |most| size > most) {
         let problem = format!("{size} entries, and at most {most} are allowed");
-        refuse(path, FaultCause::FieldValueTooMany, detail, value, problem);
+        refuse(place, FaultCause::FieldValueTooMany, detail, value, problem);
     }
     if let Some((least, detail)) = passed(schema, "minProperties", |least| size < least) {
         let problem = format!("{size} entries, and at least {least} are needed");
-        refuse(path, FaultCause::FieldValueInvalid, detail, value, problem);
+        refuse(place, FaultCause::FieldValueInvalid, detail, value, problem);
     }
     let required = schema.keyword("required").and_then(Value::as_array);
     for name in required.into_iter().flatten().filter_map(Value::as_str) {
         if !fields.contains_key(name) {
-            let (place, problem) = (field_path(path, name), "is missing".to_owned());
-            refuse(&place, FaultCause::FieldValueRequired, FaultDetail::Field, &Value::Null, problem);
+            let (place, problem) = (Place::Field(&place, name), "is missing".to_owned());
+            refuse(place, FaultCause::FieldValueRequired, FaultDetail::Field, &Value::Null, problem);
         }
     }
     let excluded = schema.keyword("not").and_then(|not| not.get("required")).and_then(Value::as_array);
     let excluded: Vec<&str> = excluded.into_iter().flatten().filter_map(Value::as_str).collect();
     if !excluded.is_empty() && excluded.iter().all(|name| fields.contains_key(*name)) {
         let problem = format!("give {}, not both", excluded.join(" or "));
-        refuse(path, FaultCause::FieldValueInvalid, FaultDetail::Excluded, value, problem);
+        refuse(place, FaultCause::FieldValueInvalid, FaultDetail::Excluded, value, problem);
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 
 fn causes(value: &Value, schema: &Value) -> Vec<(String, FaultCause)> {
     let mut faults = Vec::new();
-    check(value, None, SchemaNode::of(schema).unwrap(), "", &mut faults);
+    check(value, None, SchemaNode::of(schema).unwrap(), Place::Root, &mut faults);
     faults.into_iter().map(|fault| (fault.path, fault.cause)).collect()
 }
 
@@ -59,7 +59,13 @@ fn each_keyword_admits_its_bound_and_refuses_what_is_beyond() {
 #[test]
 fn a_number_where_text_is_wanted_says_how_to_write_it() {
     let mut faults = Vec::new();
-    check(&json!(0.02), None, SchemaNode::of(&json!({ "type": "string" })).unwrap(), "gain", &mut faults);
+    check(
+        &json!(0.02),
+        None,
+        SchemaNode::of(&json!({ "type": "string" })).unwrap(),
+        Place::Field(&Place::Root, "gain"),
+        &mut faults,
+    );
     assert_eq!(faults[0].problem, "a text is wanted, and 0.02 is given");
     assert_eq!(faults[0].remedy.as_deref(), Some("put it in quotes: \"0.02\""));
 }
@@ -67,7 +73,13 @@ fn a_number_where_text_is_wanted_says_how_to_write_it() {
 #[test]
 fn a_misspelt_name_of_a_list_gets_the_nearest_one() {
     let mut faults = Vec::new();
-    check(&json!("Lits"), None, SchemaNode::of(&json!({ "enum": ["List", "Grid"] })).unwrap(), "strategy", &mut faults);
+    check(
+        &json!("Lits"),
+        None,
+        SchemaNode::of(&json!({ "enum": ["List", "Grid"] })).unwrap(),
+        Place::Field(&Place::Root, "strategy"),
+        &mut faults,
+    );
     assert_eq!(faults[0].problem, "\"Lits\" is none of List, Grid");
     assert_eq!(faults[0].remedy.as_deref(), Some("did you mean List?"));
 }

@@ -8,6 +8,7 @@
 mod admission;
 mod check;
 mod pattern;
+mod place;
 
 pub use admission::{admit, fill, prune};
 pub use check::{KNOWN_KEYWORDS, validate, validate_change};

@@ -33,7 +33,7 @@ pub use digest::{slo_hash, template_hash, workload_hash};
 pub use engine::{configuration, engine_container, gpus_of, target_view};
 pub use label::{MESH_ANNOTATIONS, own_test_pods_selector, owner_reference, test_pod_labels, test_pods_selector};
 pub use network::TargetNetwork;
-pub use plan::plan_test_pod;
+pub use plan::{plan_gpus, plan_test_pod};
 pub use reading::{NodeState, TestPodReading, read_test_pod};
 pub use refusal::{Refusal, RefusalReason};
 pub use request::{

@@ -32,6 +32,31 @@ pub fn plan_test_pod(
     policy: Option<&AdministratorPolicy>,
     settings: &TestPodSettings,
 ) -> Result<ValidTestPod, Refusal> {
+    let mut valid = planned(request, facts, policy, settings)?;
+    valid.spec_digest = spec_digest(&build_test_pod(&valid));
+    Ok(valid)
+}
+
+/// The GPUs that a test pod would hold. That it could be built is looked at as for one that is, but it is not built.
+///
+/// # Errors
+/// As [`plan_test_pod`].
+pub fn plan_gpus(
+    request: &TestPodRequest,
+    facts: &TemplateFacts,
+    policy: Option<&AdministratorPolicy>,
+    settings: &TestPodSettings,
+) -> Result<u32, Refusal> {
+    planned(request, facts, policy, settings).map(|valid| valid.gpus())
+}
+
+/// A test pod as it is planned, without its digest.
+fn planned(
+    request: &TestPodRequest,
+    facts: &TemplateFacts,
+    policy: Option<&AdministratorPolicy>,
+    settings: &TestPodSettings,
+) -> Result<ValidTestPod, Refusal> {
     check_times(request)?;
     let BoundTemplate { template, copies } = bind_parameters(request, facts, policy)?;
     let Some(spec) = template.spec.as_ref().filter(|spec| !spec.containers.is_empty()) else {
@@ -69,7 +94,7 @@ pub fn plan_test_pod(
     let labels = test_pod_labels(request);
     let egress = policy.map(|policy| policy.egress.clone()).unwrap_or_default();
     check_labels(template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()), &labels)?;
-    let mut valid = ValidTestPod {
+    Ok(ValidTestPod {
         namespace: request.namespace.clone(),
         name: test_pod_name(&request.owner.name, &request.owner.uid, part),
         owner: request.owner.clone(),
@@ -87,9 +112,7 @@ pub fn plan_test_pod(
         network_policy: build_network_policy(request, &facts.network, &egress),
         labels,
         spec_digest: String::new(),
-    };
-    valid.spec_digest = spec_digest(&build_test_pod(&valid));
-    Ok(valid)
+    })
 }
 
 /// A copy of a ConfigMap with namespace, owner and labels: those of the pod.

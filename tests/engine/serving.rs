@@ -1,13 +1,13 @@
 //! Queue and batches: what a request waits for and how long its tokens take.
 
 use phaseloop::simulation::engine::{
-    Batch, EngineRun, EngineSpec, Micros, ProbeFigures, RequestEnd, RequestFailure, RequestOutcome, RequestSchedule,
-    step_seconds,
+    Batch, EngineRun, EngineSpec, MeasureWindow, Micros, ProbeFigures, RequestEnd, RequestFailure, RequestOutcome,
+    RequestSchedule, measure, run_lives, step_seconds,
 };
 use phaseloop_core::value::Metric;
 use proptest::prelude::*;
 
-use crate::rig::{arriving, between, fixed, load, roomy, run, with, without_chance};
+use crate::rig::{NO_LIMITS, arriving, between, fixed, load, roomy, run, terms, with, without_chance};
 
 /// An 8B model on an L40S without chance.
 fn calm(pairs: &[(&str, &str)]) -> EngineSpec {
@@ -274,4 +274,19 @@ fn a_closed_loop_has_never_more_in_flight_than_it_may() {
         let in_flight = requests(&run).iter().filter(|other| other.sent_at <= at && at < other.ended_at).count();
         assert!(in_flight <= 7, "{in_flight} at {at:?}");
     }
+}
+
+#[test]
+fn a_closed_loop_with_a_warm_up_counts_what_had_its_turn_after_it() {
+    let mut workload = load(60, "1", fixed(64), fixed(32));
+    workload.arrival.rate = None;
+    workload.arrival.concurrency = Some(3);
+    let (schedule, terms) = (RequestSchedule::of(&workload), terms(1));
+    let run = run_lives(&calm(&[]), &schedule, &terms);
+    let ends: Vec<Micros> = requests(&run).iter().map(|request| request.ended_at).collect();
+    let (from, until) = (ends[20], ends[40]);
+    let figures = measure(&schedule, &run, &terms.client, &NO_LIMITS, MeasureWindow { from, until });
+    let due = requests(&run).iter().filter(|request| (from..until).contains(&request.sent_at)).count();
+    assert!((18..=24).contains(&due), "{due}: one turn for each answer");
+    assert_eq!((figures.requests.offered, figures.requests.completed), (due as u64, due as u64));
 }

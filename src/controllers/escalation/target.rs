@@ -19,7 +19,7 @@ use crate::{
     delivery::{FieldPlace, owned_field},
     workload::{
         Refusal, ServingLoad, TargetNetwork, TemplateFacts, TestKind, TestPodRequest, TestPodTimes, configuration,
-        engine_container, place_of, plan_test_pod, target_view,
+        engine_container, place_of, plan_gpus, target_view,
     },
 };
 
@@ -130,6 +130,6 @@ fn gpus(
             grace: canary.grace.into(),
         },
     };
-    let pod = plan_test_pod(&request, facts, policy, &settings.test_pods)?;
-    Ok(NonZeroU32::new(pod.gpus()).unwrap_or(NonZeroU32::MIN))
+    let gpus = plan_gpus(&request, facts, policy, &settings.test_pods)?;
+    Ok(NonZeroU32::new(gpus).unwrap_or(NonZeroU32::MIN))
 }

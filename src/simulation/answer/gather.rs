@@ -41,8 +41,6 @@ struct Objects<'a> {
     runs: Vec<PhaseRun>,
     canaries: Vec<TuningCanary>,
     promotions: Vec<Promotion>,
-    /// Every version of every Escalation, by target, oldest first.
-    escalations: BTreeMap<String, Vec<EscalationAt>>,
 }
 
 /// Gathers the answer.
@@ -52,31 +50,22 @@ pub fn gather(world: &World, file: &ScenarioFile, calendar: &Calendar) -> Answer
         runs: all(world, "phaseruns.phaseloop.dev"),
         canaries: all(world, "tuningcanaries.phaseloop.dev"),
         promotions: all(world, "promotions.phaseloop.dev"),
-        escalations: BTreeMap::new(),
     };
     objects.runs.sort_by_key(|run| run.status.as_ref().and_then(|status| status.started_at));
     objects.canaries.sort_by_key(|canary| (canary.spec.night.clone(), canary.spec.attempt));
-    for escalation in all::<Escalation>(world, "escalations.phaseloop.dev") {
-        let namespace = escalation.namespace().unwrap_or_default();
-        let versions = world.server.versions_of("escalations.phaseloop.dev", &namespace, &escalation.name_any());
-        let read = versions.iter().filter_map(|change| {
-            Some(EscalationAt { at: world.instants.of(change.revision)?, escalation: change.object.typed().ok()? })
-        });
-        objects.escalations.entry(escalation.spec.target_ref.name.clone()).or_default().extend(read);
-    }
+    let (nights, denied) = nights(world, &objects);
     let spec = &file.scenario.spec;
-    let last = |versions: &Vec<EscalationAt>| versions.last().and_then(|last| last.escalation.status.clone());
     Answer {
         scenario: file.name().to_owned(),
         description: spec.description.clone(),
         seed: spec.seed,
         time_zone: spec.time_zone.0.clone(),
         targets: objects.targets(),
-        nights: (0..objects.runs.len()).filter_map(|index| objects.night(index)).collect(),
+        nights,
         canaries: objects.canaries.iter().map(|canary| objects.canary(canary)).collect(),
         promotions: objects.promotions.iter().map(|one| promotion_line(world, calendar, one)).collect(),
         engine_flags: engine_flags(world),
-        denied: objects.escalations.values().filter_map(last).map(|status| status.denied.len()).sum(),
+        denied,
         refused_decisions: world.refused_decisions().len(),
         events: world.events(),
         writes: world.server.write_count(),
@@ -84,6 +73,39 @@ pub fn gather(world: &World, file: &ScenarioFile, calendar: &Calendar) -> Answer
         unmet: Vec::new(),
         wall_seconds: 0.0,
     }
+}
+
+/// The nights in the order of their runs, and how many candidates are denied in the end. The versions of Escalations are read
+/// for one target at a time: of many they would take more room than all else.
+fn nights(world: &World, objects: &Objects<'_>) -> (Vec<NightLine>, usize) {
+    let mut runs: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, run) in objects.runs.iter().enumerate() {
+        runs.entry(&run.spec.target_ref.name).or_default().push(index);
+    }
+    let escalations: Vec<Escalation> = all(world, "escalations.phaseloop.dev");
+    let mut of_target: BTreeMap<&str, Vec<&Escalation>> = runs.keys().map(|target| (*target, Vec::new())).collect();
+    for escalation in &escalations {
+        of_target.entry(&escalation.spec.target_ref.name).or_default().push(escalation);
+    }
+    let (mut nights, mut denied) = (BTreeMap::new(), 0);
+    for (target, escalations) in of_target {
+        let versions: Vec<EscalationAt> = escalations.into_iter().flat_map(|one| versions_of(world, one)).collect();
+        let indices = runs.get(target).into_iter().flatten();
+        nights.extend(indices.filter_map(|index| Some((*index, objects.night(*index, &versions)?))));
+        let last = versions.last().and_then(|last| last.escalation.status.as_ref());
+        denied += last.map_or(0, |status| status.denied.len());
+    }
+    (nights.into_values().collect(), denied)
+}
+
+/// Every version of an Escalation, oldest first.
+fn versions_of(world: &World, escalation: &Escalation) -> Vec<EscalationAt> {
+    let namespace = escalation.namespace().unwrap_or_default();
+    let versions = world.server.versions_of("escalations.phaseloop.dev", &namespace, &escalation.name_any());
+    let read = versions.iter().filter_map(|change| {
+        Some(EscalationAt { at: world.instants.of(change.revision)?, escalation: change.object.typed().ok()? })
+    });
+    read.collect()
 }
 
 /// The objects of a resource that are of its form, in the order of their names.
@@ -129,13 +151,12 @@ impl Objects<'_> {
         targets
     }
 
-    fn night(&self, index: usize) -> Option<NightLine> {
+    fn night(&self, index: usize, versions: &[EscalationAt]) -> Option<NightLine> {
         let run = self.runs.get(index)?;
         let status = run.status.clone().unwrap_or_default();
         let target = &run.spec.target_ref.name;
         let mut later = self.runs.iter().skip(index + 1).filter(|other| other.spec.target_ref.name == *target);
         let next = later.find_map(|other| other.status.as_ref()?.started_at).unwrap_or(Timestamp::MAX);
-        let versions = self.escalations.get(target).map(Vec::as_slice).unwrap_or_default();
         let completed = status.completed_at;
         let followed: Vec<&Escalation> = versions
             .iter()

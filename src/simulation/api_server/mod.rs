@@ -34,6 +34,7 @@ mod kinds;
 mod namespace_end;
 mod object;
 mod ownership;
+mod packing;
 mod patching;
 mod read_scope;
 mod registry;
@@ -54,7 +55,7 @@ mod watch_control;
 mod write_log;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -173,8 +174,7 @@ impl ApiServer {
             let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
             let before = state.store.revision();
             let result = act(&mut state);
-            let changed: BTreeSet<Arc<str>> =
-                state.store.history.after(before).map(|change| change.resource.clone()).collect();
+            let changed = state.store.history.resources_after(before);
             let woken = if changed.is_empty() { Vec::new() } else { state.watch_control.take(&changed) };
             (result, woken)
         };
@@ -229,26 +229,21 @@ impl ApiServer {
     }
 
     /// Shows every change after a revision, in order, and says where the history stands.
-    pub fn follow(&self, revision: u64, see: impl FnMut(&Change)) -> u64 {
+    pub fn follow(&self, revision: u64, mut see: impl FnMut(&Change)) -> u64 {
         self.with_state(|state| {
-            state.store.history.after(revision).for_each(see);
+            state.store.history.after(revision).for_each(|change| see(&change));
             state.store.revision()
         })
     }
 
     /// Every change after a revision, in order.
     pub fn changes_after(&self, revision: u64) -> Vec<Change> {
-        self.with_state(|state| state.store.history.after(revision).cloned().collect())
+        self.with_state(|state| state.store.history.after(revision).collect())
     }
 
     /// Every version that an object had, oldest first, as far as the history is kept.
     pub fn versions_of(&self, resource: &str, namespace: &str, name: &str) -> Vec<Change> {
-        self.with_state(|state| {
-            let own = |change: &&Change| {
-                &*change.resource == resource && change.object.namespace() == namespace && change.object.name() == name
-            };
-            state.store.history.all().filter(own).cloned().collect()
-        })
+        self.with_state(|state| state.store.history.of(resource, namespace, name).collect())
     }
 
     /// Every object as it is, with its resource, ordered by resource, namespace and name.

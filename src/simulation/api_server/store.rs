@@ -89,6 +89,9 @@ impl Store {
         let collection = self.collections.entry(resource.clone()).or_default();
         let (namespace, name) = (version.namespace().to_owned(), version.name().to_owned());
         let before = collection.entry(namespace).or_default().insert(name, version.clone());
+        if let Some(before) = &before {
+            before.forget_texts();
+        }
         let kind = if before.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
         let (revision, resource) = (self.revision, resource.clone());
         self.record(Change { revision, kind, resource, object: version.clone(), before });
@@ -99,6 +102,7 @@ impl Store {
     pub(super) fn delete(&mut self, resource: &Arc<str>, namespace: &str, name: &str) -> Option<Arc<ObjectVersion>> {
         let before = self.collections.get_mut(resource)?.get_mut(namespace)?.remove(name)?;
         self.revision += 1;
+        before.forget_texts();
         let mut value = before.value.clone();
         set(&mut value, &["metadata", "resourceVersion"], self.revision.to_string());
         let version = Arc::new(ObjectVersion::new(value, self.revision, before.owners.clone()));

@@ -1,6 +1,6 @@
 //! One version of an object, kept once and shared by the store, the history and every answer.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -19,32 +19,46 @@ pub struct ObjectVersion {
     /// Its resourceVersion.
     pub revision: u64,
     pub(super) owners: Arc<Owners>,
-    json: OnceLock<Bytes>,
-    item: OnceLock<Bytes>,
+    texts: Mutex<Texts>,
+}
+
+/// The object as text, once somebody has asked for it.
+#[derive(Debug, Default)]
+struct Texts {
+    json: Option<Bytes>,
+    item: Option<Bytes>,
 }
 
 impl ObjectVersion {
     pub(super) fn new(value: Value, revision: u64, owners: Arc<Owners>) -> Self {
-        Self { value, revision, owners, json: OnceLock::new(), item: OnceLock::new() }
+        Self { value, revision, owners, texts: Mutex::default() }
     }
 
     /// An object as another server told it, in the bytes in which it came.
     pub(super) fn told(mut value: Value, bytes: Bytes) -> Self {
         remove(&mut value, &["metadata", "managedFields"]);
         let told = Self::new(value, 0, Arc::default());
-        // A new object has no bytes yet.
-        let _ = told.json.set(bytes);
+        told.with_texts(|texts| texts.json = Some(bytes));
         told
     }
 
     /// The object as the bytes of an answer. They are made once.
     pub fn json(&self) -> Bytes {
-        self.json.get_or_init(|| self.write(true)).clone()
+        self.with_texts(|texts| texts.json.get_or_insert_with(|| self.write(true)).clone())
     }
 
     /// The object as an element of a list of a built-in kind: without `apiVersion` and `kind`.
     pub(super) fn item_json(&self) -> Bytes {
-        self.item.get_or_init(|| self.write(false)).clone()
+        self.with_texts(|texts| texts.item.get_or_insert_with(|| self.write(false)).clone())
+    }
+
+    /// Something newer has taken its place: its text, which is as much again, is hardly asked for any more.
+    pub(super) fn forget_texts(&self) {
+        self.with_texts(|texts| *texts = Texts::default());
+    }
+
+    fn with_texts<R>(&self, act: impl FnOnce(&mut Texts) -> R) -> R {
+        act(&mut self.texts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The whole object, `managedFields` included.

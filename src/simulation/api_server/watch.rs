@@ -160,7 +160,7 @@ impl Watch {
         let mut found = None;
         for change in state.store.history.after(self.seen) {
             self.seen = change.revision;
-            found = self.event_of(change);
+            found = self.event_of(&change);
             if found.is_some() {
                 self.told = self.seen;
                 break;

@@ -82,13 +82,18 @@ pub fn measure(
     let sent = sent_by_request(schedule, &run.sent);
     let beginning = run.beginning.unwrap_or(window.from);
     for ((request, outcome), sent) in schedule.requests.iter().zip(&outcomes).zip(&sent) {
-        let due = beginning.plus(request.due);
+        let due = match (&schedule.mode, outcome) {
+            (ArrivalMode::Open { .. }, _) => beginning.plus(request.due),
+            // In a closed loop it is due when its turn comes. One whose turn never came was not asked for.
+            (ArrivalMode::Closed { .. }, Some(outcome)) => outcome.sent_at.since(outcome.delay),
+            (ArrivalMode::Closed { .. }, None) => continue,
+        };
         if due < window.from || due >= window.until {
             continue;
         }
         match (outcome, sent) {
             (Some(outcome), _) => tally.take(outcome, request.output_tokens, client, beginning),
-            (None, Some(sent)) if matches!(schedule.mode, ArrivalMode::Open { .. }) && sent.sent_at < window.until => {
+            (None, Some(sent)) if sent.sent_at < window.until => {
                 // Nobody listened.
                 tally.fail(sent.delay);
             }

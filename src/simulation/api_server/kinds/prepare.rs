@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::{
     definition::{BuiltIn, ResourceDefinition},
@@ -64,28 +64,17 @@ pub(in super::super) fn prepare_update(
     set_generation(new, old, false);
     match (definition.built_in(), subresource) {
         (None, "status") => {
-            let status = new.get("status").cloned();
-            *new = old.clone();
-            match status {
-                Some(status) => set(new, &["status"], status),
-                None => drop(remove(new, &["status"])),
-            }
+            let status = remove(new, &["status"]);
+            let kept = old.as_object().into_iter().flatten().filter(|(name, _)| *name != "status");
+            let mut fields: Map<String, Value> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+            fields.extend(status.map(|status| ("status".to_owned(), status)));
+            *new = fields.into();
         }
         (None, _) => {
             if definition.has_status {
                 copy(new, old, &["status"]);
             }
-            let differs = |one: &Value, other: &Value| {
-                let rest = |object: &Value| -> Vec<(String, Value)> {
-                    let fields = object.as_object().into_iter().flatten();
-                    fields
-                        .filter(|(name, _)| *name != "metadata")
-                        .map(|(name, value)| (name.clone(), value.clone()))
-                        .collect()
-                };
-                rest(one) != rest(other)
-            };
-            if differs(new, old) {
+            if !rest(new).eq(rest(old)) {
                 set_generation(new, old, true);
             }
         }
@@ -94,6 +83,11 @@ pub(in super::super) fn prepare_update(
         (Some(BuiltIn::Namespace), "finalize") => copy(new, old, &["status"]),
         (Some(kind), _) => prepare_spec(kind, definition.has_status, new, old),
     }
+}
+
+/// What of an object counts as a change of it.
+fn rest(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().into_iter().flatten().filter(|(name, _)| *name != "metadata")
 }
 
 /// Whether objects of the kind count their changes.

@@ -41,7 +41,7 @@ pub(in super::super) fn apply(request: &ApplyRequest<'_>, mut owners: Owners) ->
     let named = named_fields(request.form, request.applied).without(request.reset);
     let owned = Owned {
         api_version: request.api_version.to_owned(),
-        fields: Arc::new(named),
+        fields: Arc::new(named.into()),
         time: owners.0.get(&request.owner).and_then(|owned| owned.time.clone()),
     };
     owners.0.insert(request.owner.clone(), owned);
@@ -57,7 +57,7 @@ pub(in super::super) fn apply(request: &ApplyRequest<'_>, mut owners: Owners) ->
     let own = owners.0.remove(&request.owner);
     lose(&mut owners, &changed, &comparison.removed);
     if let Some(mut own) = own {
-        own.fields = Arc::new(without_standard_fields(&own.fields));
+        own.fields = Arc::new(without_standard_fields(&own.fields).into());
         if object != *request.live {
             own.time = Some(request.now.to_owned());
         }

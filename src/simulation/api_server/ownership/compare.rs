@@ -130,6 +130,10 @@ impl Walk {
     }
 
     fn field(&mut self, map: Option<&MapType>, name: &str, old: Option<&Value>, new: Option<&Value>) {
+        // Of most objects most is as it was, and nothing below it can differ.
+        if old == new {
+            return;
+        }
         let form = map.map_or(&Type::Any, |map| field_form(map, name));
         self.path.push(field_step(name));
         self.compare(form, old, new);

@@ -94,6 +94,22 @@ impl FieldSet {
         Self(combined.filter(|(_, node)| !node.is_empty()).collect())
     }
 
+    /// Whether any field is in both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let (fewer, more) = if self.0.len() < other.0.len() { (self, other) } else { (other, self) };
+        fewer.0.iter().any(|(step, node)| {
+            let both = more.0.get(step).map(|other| (node.member && other.member, &other.below));
+            both.is_some_and(|(is_in_both, below)| is_in_both || node.below.meets(below))
+        })
+    }
+
+    /// Whether every field of `other` is in this set.
+    pub(super) fn holds(&self, other: &Self) -> bool {
+        other.0.iter().filter(|(_, node)| !node.is_empty()).all(|(step, node)| {
+            self.0.get(step).is_some_and(|own| (own.member || !node.member) && own.below.holds(&node.below))
+        })
+    }
+
     /// The fields that are neither in `other` nor below one that is.
     pub(super) fn without(&self, other: &Self) -> Self {
         let kept = self.0.iter().filter(|(step, _)| !other.has(step)).map(|(step, node)| {
@@ -172,4 +188,35 @@ fn write<S: Serializer>(set: &FieldSet, member: bool, serializer: S) -> Result<S
         map.serialize_entry(step, node)?;
     }
     map.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(paths: &[&[&str]]) -> FieldSet {
+        let mut set = FieldSet::default();
+        for path in paths {
+            set.insert(path);
+        }
+        set
+    }
+
+    #[test]
+    fn sets_meet_where_a_field_is_in_both_and_one_holds_what_it_has_nothing_less_of() {
+        let sets = [
+            set(&[]),
+            set(&[&["f:spec"]]),
+            set(&[&["f:spec", "f:a"]]),
+            set(&[&["f:spec"], &["f:spec", "f:a"], &["f:status"]]),
+            set(&[&["f:spec", "f:a"], &["f:spec", "f:b", "f:c"]]),
+            set(&[&["f:spec", "f:b"]]),
+        ];
+        for one in &sets {
+            for other in &sets {
+                assert_eq!(one.meets(other), !one.intersection(other).is_empty(), "{one:?} {other:?}");
+                assert_eq!(one.holds(other), other.difference(one).is_empty(), "{one:?} {other:?}");
+            }
+        }
+    }
 }

@@ -14,10 +14,14 @@ mod remove;
 mod step;
 mod update;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::Deref,
+    sync::{Arc, LazyLock, OnceLock},
+};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::object::{remove as remove_at, set};
 pub(super) use apply::{ApplyRequest, apply};
@@ -81,9 +85,47 @@ impl OwnerKey {
 pub(super) struct Owned {
     /// The version of the kind in which the fields are named.
     pub(super) api_version: String,
-    pub(super) fields: Arc<FieldSet>,
+    pub(super) fields: Arc<OwnedFields>,
     /// When it last came to a field, as text. An apply that changes nothing sets none.
     pub(super) time: Option<String>,
+}
+
+/// Fields of one owner, which it mostly keeps from version to version, and their text once somebody has asked for it.
+#[derive(Debug, Default)]
+pub(super) struct OwnedFields {
+    set: FieldSet,
+    text: OnceLock<Option<Box<RawValue>>>,
+}
+
+impl From<FieldSet> for OwnedFields {
+    fn from(set: FieldSet) -> Self {
+        Self { set, text: OnceLock::new() }
+    }
+}
+
+impl Deref for OwnedFields {
+    type Target = FieldSet;
+
+    fn deref(&self) -> &FieldSet {
+        &self.set
+    }
+}
+
+impl PartialEq for OwnedFields {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.set == other.set
+    }
+}
+
+impl Eq for OwnedFields {}
+
+impl Serialize for OwnedFields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.text.get_or_init(|| serde_json::value::to_raw_value(&self.set).ok()) {
+            Some(text) => text.serialize(serializer),
+            None => self.set.serialize(serializer),
+        }
+    }
 }
 
 /// The owners of an object's fields.
@@ -108,7 +150,10 @@ impl Owners {
             text("manager").clone_into(&mut key.manager);
             let fields = FieldSet::read(entry.get("fieldsV1").unwrap_or(&json!({})));
             let time = entry.get("time").and_then(Value::as_str).map(str::to_owned);
-            owners.insert(key, Owned { api_version: text("apiVersion").to_owned(), fields: Arc::new(fields), time });
+            owners.insert(
+                key,
+                Owned { api_version: text("apiVersion").to_owned(), fields: Arc::new(fields.into()), time },
+            );
         }
         Some(Self(owners))
     }
@@ -178,14 +223,17 @@ fn without_standard_fields(fields: &FieldSet) -> FieldSet {
         "managedFields",
         "resourceVersion",
     ];
-    let mut standard = FieldSet::default();
-    for field in ["f:apiVersion", "f:kind", "f:metadata"] {
-        standard.insert(&[field]);
-    }
-    for field in METADATA {
-        standard.insert(&["f:metadata", &format!("f:{field}")]);
-    }
-    fields.difference(&standard)
+    static STANDARD: LazyLock<FieldSet> = LazyLock::new(|| {
+        let mut standard = FieldSet::default();
+        for field in ["f:apiVersion", "f:kind", "f:metadata"] {
+            standard.insert(&[field]);
+        }
+        for field in METADATA {
+            standard.insert(&["f:metadata", &format!("f:{field}")]);
+        }
+        standard
+    });
+    fields.difference(&STANDARD)
 }
 
 #[cfg(test)]

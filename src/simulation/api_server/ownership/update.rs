@@ -28,16 +28,25 @@ pub(in super::super) struct UpdateRequest<'a> {
 pub(in super::super) fn update(request: &UpdateRequest<'_>, mut owners: Owners) -> Owners {
     let comparison = Comparison::of(request.form, request.old, request.new).without(request.reset);
     let changed = comparison.changed();
-    lose(&mut owners, &changed, &comparison.removed);
     let gained = without_standard_fields(&changed);
+    // Who writes the same fields again owns what it owned.
+    let same = owners.0.get(&request.owner).map(|own| own.fields.clone()).filter(|own| {
+        !gained.is_empty()
+            && own.holds(&gained)
+            && !own.meets(&changed.difference(&gained))
+            && !own.meets(&comparison.removed)
+    });
+    lose(&mut owners, &changed, &comparison.removed);
     if gained.is_empty() {
         return owners;
     }
-    let before = owners.0.get(&request.owner);
-    let fields = before.map_or_else(|| gained.clone(), |before| gained.union(&before.fields));
+    let fields = same.unwrap_or_else(|| {
+        let before = owners.0.get(&request.owner);
+        Arc::new(before.map_or_else(|| gained.clone(), |before| gained.union(&before.fields)).into())
+    });
     let owned = Owned {
         api_version: request.api_version.to_owned(),
-        fields: Arc::new(fields),
+        fields,
         // Kubernetes loses the time on the way through a scale.
         time: (request.owner.subresource != "scale").then(|| request.now.to_owned()),
     };
@@ -52,9 +61,8 @@ pub(super) fn lose(owners: &mut Owners, changed: &FieldSet, removed: &FieldSet) 
         return;
     }
     for owned in owners.0.values_mut() {
-        let left = owned.fields.difference(changed).difference(removed);
-        if left != *owned.fields {
-            owned.fields = Arc::new(left);
+        if owned.fields.meets(changed) || owned.fields.meets(removed) {
+            owned.fields = Arc::new(owned.fields.difference(changed).difference(removed).into());
         }
     }
     owners.0.retain(|_, owned| !owned.fields.is_empty());
@@ -77,7 +85,7 @@ fn cap(owners: &mut Owners) {
         let Some(owned) = owners.0.remove(&key) else { continue };
         let bucket = OwnerKey::new(Operation::Update, "ancient-changes", "", &owned.api_version);
         let joined = match owners.0.remove(&bucket) {
-            Some(before) => Owned { fields: Arc::new(before.fields.union(&owned.fields)), ..owned },
+            Some(before) => Owned { fields: Arc::new(before.fields.union(&owned.fields).into()), ..owned },
             None => owned,
         };
         owners.0.insert(bucket, joined);

@@ -1,5 +1,7 @@
 //! An object of a built-in kind as Kubernetes keeps it: what the Go types hold, zero values left out, defaults set.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::{super::kinds::defaults::set_defaults, Field, MapType, Scalar, Type, base64, quantity};
@@ -17,8 +19,7 @@ pub(in super::super) struct Decoded {
 /// # Errors
 /// The first value that is of another type than its field, in the words of Go's decoder.
 pub(in super::super) fn decode(form: &Type, value: Value) -> Result<Decoded, String> {
-    let mut walk =
-        Walk { unknown: Vec::new(), fault: None, fields: Vec::new(), place: String::new(), owner: String::new() };
+    let mut walk = Walk { unknown: Vec::new(), fault: None, fields: Vec::new(), place: String::new(), owner: "" };
     let value = walk.value(form, value);
     match walk.fault {
         Some(fault) => Err(fault),
@@ -26,19 +27,19 @@ pub(in super::super) fn decode(form: &Type, value: Value) -> Result<Decoded, Str
     }
 }
 
-struct Walk {
+struct Walk<'a> {
     unknown: Vec<String>,
     fault: Option<String>,
     /// Names of the fields on the way, without keys and indices.
-    fields: Vec<String>,
+    fields: Vec<&'a str>,
     /// The whole way.
     place: String,
     /// The struct that holds the field.
-    owner: String,
+    owner: &'a str,
 }
 
-impl Walk {
-    fn value(&mut self, form: &Type, value: Value) -> Value {
+impl<'a> Walk<'a> {
+    fn value(&mut self, form: &'a Type, value: Value) -> Value {
         match (form, value) {
             (Type::Any, value) => value,
             (_, Value::Null) => Value::Null,
@@ -46,7 +47,7 @@ impl Walk {
             (Type::List(list), Value::Array(elements)) => {
                 let decoded = elements.into_iter().enumerate().map(|(index, element)| {
                     let end = self.place.len();
-                    self.place.push_str(&format!("[{index}]"));
+                    let _ = write!(self.place, "[{index}]");
                     let mut decoded = self.value(&list.element, element);
                     self.place.truncate(end);
                     if decoded.is_null() {
@@ -62,11 +63,12 @@ impl Walk {
         }
     }
 
-    fn map(&mut self, map: &MapType, fields: Map<String, Value>) -> Value {
+    fn map(&mut self, map: &'a MapType, fields: Map<String, Value>) -> Value {
         let element = map.element.as_deref().unwrap_or(&Type::Any);
         let decoded = fields.into_iter().map(|(name, value)| {
             let end = self.place.len();
-            self.place.push_str(&format!(".{name}"));
+            self.place.push('.');
+            self.place.push_str(&name);
             let mut decoded = self.value(element, value);
             self.place.truncate(end);
             if decoded.is_null() {
@@ -77,16 +79,16 @@ impl Walk {
         Value::Object(decoded.collect())
     }
 
-    fn structure(&mut self, map: &MapType, fields: Map<String, Value>) -> Value {
+    fn structure(&mut self, map: &'a MapType, fields: Map<String, Value>) -> Value {
         let mut decoded = Map::new();
         for (name, value) in fields {
             let end = self.place.len();
             self.place.push_str(if end == 0 { "" } else { "." });
             self.place.push_str(&name);
-            match map.fields.get(&name) {
-                Some(field) => {
-                    self.fields.push(name.clone());
-                    let owner = std::mem::replace(&mut self.owner, map.name.clone());
+            match map.fields.get_key_value(&name) {
+                Some((own_name, field)) => {
+                    self.fields.push(own_name);
+                    let owner = std::mem::replace(&mut self.owner, &map.name);
                     let value = self.value(&field.form, value);
                     self.owner = owner;
                     self.fields.pop();

@@ -37,13 +37,14 @@ pub(in super::super) fn create(state: &mut State, mut request: ApiRequest) -> Re
     let options = WriteOptions::read(&request, "CreateOptions")?;
     let definition = request.definition.clone();
     let given = read_body(&definition, request.take_body(), options.validation)?;
+    let owners = given.owners().unwrap_or_default();
     let mut object = given.object;
     wipe(&mut object);
     adopt_namespace(&definition, &mut object, request.namespace())?;
     let mut warnings = given.warnings;
     warnings.extend(drop_repeated_owners(&mut object));
     let now = state.now_text();
-    let owners = owners_of_new(&definition, &object, given.owners.unwrap_or_default(), &request, &options, &now);
+    let owners = owners_of_new(&definition, &object, owners, &request, &options, &now);
     check_namespace(&state.store, &definition, request.namespace(), meta(&object, "name"), true)?;
     let made = make(state, &definition, object, owners, &request.user, options.dry_run)?;
     Ok(Reply::object(201, made, &definition).with_warnings(warnings))

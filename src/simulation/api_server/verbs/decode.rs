@@ -19,9 +19,18 @@ const SUMMARY_BYTES: usize = 30;
 pub(super) struct Given {
     /// The object without `managedFields`.
     pub(super) object: Value,
-    /// The owners that the request brings, if it brings any that can be read.
-    pub(super) owners: Option<Owners>,
+    /// The `managedFields` that the request brings.
+    managed: Option<Value>,
     pub(super) warnings: Vec<String>,
+}
+
+impl Given {
+    /// The owners that the request brings, if it brings any that can be read.
+    pub(super) fn owners(&self) -> Option<Owners> {
+        let entries = self.managed.as_ref()?.as_array()?;
+        let reset = entries.is_empty() || matches!(entries.as_slice(), [only] if *only == serde_json::json!({}));
+        if reset { Some(Owners::default()) } else { Owners::read(entries) }
+    }
 }
 
 /// What is wrong with a body.
@@ -129,11 +138,7 @@ pub(super) fn complete(
         FieldValidation::Warn => warnings = unknown,
         FieldValidation::Strict | FieldValidation::Ignore => {}
     }
-    let owners = managed.as_ref().and_then(Value::as_array).and_then(|entries| {
-        let reset = entries.is_empty() || matches!(entries.as_slice(), [only] if *only == serde_json::json!({}));
-        if reset { Some(Owners::default()) } else { Owners::read(entries) }
-    });
-    Ok(Given { object, owners, warnings })
+    Ok(Given { object, managed, warnings })
 }
 
 fn complete_custom(mut value: Value, schema: &Value) -> Result<(Value, Vec<String>), DecodeFault> {

@@ -57,10 +57,10 @@ pub(in super::super) fn patch(state: &mut State, mut request: ApiRequest) -> Res
     }
     let existing = existing.ok_or_else(|| StatusError::not_found(definition.resource(), request.name()))?;
     let given = changed(&definition, &existing, kind, body, options.validation)?;
+    let owners = if request.subresource.is_empty() { given.owners() } else { None };
     let mut object = given.object;
     check_place(&definition, &mut object, &request)?;
     let (api_version, now) = (definition.api_version(), state.now_text());
-    let owners = given.owners.filter(|_| request.subresource.is_empty());
     let owners = owners.unwrap_or_else(|| (*existing.owners).clone());
     let update_request = UpdateRequest {
         form: &definition.form,
@@ -94,27 +94,40 @@ fn changed(
     validation: FieldValidation,
 ) -> Result<Given, StatusError> {
     let patch = body.json().map_err(|error| StatusError::bad_request(format!("error decoding patch: {error}")))?;
-    // Owners are of no concern to nearly every patch, and long.
-    let object = if patch.to_string().contains("managedFields") { existing.whole() } else { existing.value.clone() };
-    let patched = match kind {
-        PatchKind::Json => patching::json(object, &patch)?,
-        PatchKind::Merge if !patch.is_object() => {
-            let given = if patch.is_array() { "array" } else { "value" };
-            let problem = format!("json: cannot unmarshal {given} into Go value of type map[string]interface {{}}");
-            return Err(StatusError::bad_request(format!("error decoding patch: {problem}")));
-        }
-        PatchKind::Merge => {
-            let mut object = object;
-            patching::merge(&mut object, &patch);
-            object
-        }
-        PatchKind::Strategic | PatchKind::Apply => patching::strategic(&definition.form, object, &patch)?,
-    };
-    let shown = if kind == PatchKind::Strategic { patch.to_string() } else { patched.to_string() };
+    let patched = patched(definition, existing, kind, &patch)?;
     complete(definition, patched, validation).map_err(|fault| {
+        let shown = match kind {
+            PatchKind::Strategic => patch.to_string(),
+            _ => self::patched(definition, existing, kind, &patch).map(|it| it.to_string()).unwrap_or_default(),
+        };
         let error = FieldError::invalid("patch", &json!(shown), &fault.message());
         StatusError::invalid(Named { group: "", name: "" }, "", &[error])
     })
+}
+
+/// The object that a patch makes, before its kind does anything to it.
+fn patched(
+    definition: &ResourceDefinition,
+    existing: &ObjectVersion,
+    kind: PatchKind,
+    patch: &Value,
+) -> Result<Value, StatusError> {
+    // Owners are of no concern to nearly every patch, and long.
+    let mut object =
+        if patch.to_string().contains("managedFields") { existing.whole() } else { existing.value.clone() };
+    match kind {
+        PatchKind::Json => patching::json(object, patch),
+        PatchKind::Merge if !patch.is_object() => {
+            let given = if patch.is_array() { "array" } else { "value" };
+            let problem = format!("json: cannot unmarshal {given} into Go value of type map[string]interface {{}}");
+            Err(StatusError::bad_request(format!("error decoding patch: {problem}")))
+        }
+        PatchKind::Merge => {
+            patching::merge(&mut object, patch);
+            Ok(object)
+        }
+        PatchKind::Strategic | PatchKind::Apply => patching::strategic(&definition.form, object, patch),
+    }
 }
 
 /// Refuses a patch that gives the object another name, namespace or uid.
