@@ -37,6 +37,9 @@ pub struct Change {
     pub before: Option<Arc<ObjectVersion>>,
 }
 
+/// Revisions of objects, oldest first, by namespace and name.
+type Revisions = BTreeMap<(String, String), Vec<u64>>;
+
 /// The changes, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct History {
@@ -48,8 +51,8 @@ pub(super) struct History {
     names: Names,
     /// Versions that are kept whole though a newer one, or none, has taken their place.
     superseded: VecDeque<Superseded>,
-    /// The revisions of each object, by resource, and by namespace and name.
-    places: BTreeMap<Arc<str>, BTreeMap<(String, String), Vec<u64>>>,
+    /// The revisions of each object, by resource.
+    places: BTreeMap<Arc<str>, Revisions>,
 }
 
 /// A change as it is kept.
@@ -180,7 +183,9 @@ impl History {
             self.first += 1;
         }
         for places in self.places.values_mut() {
-            places.values_mut().for_each(|revisions| revisions.retain(|own| *own > revision));
+            for revisions in places.values_mut() {
+                revisions.retain(|own| *own > revision);
+            }
             places.retain(|_, revisions| !revisions.is_empty());
         }
         self.compact(revision);

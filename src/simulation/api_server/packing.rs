@@ -63,7 +63,9 @@ impl Names {
             Value::Array(elements) => {
                 packed.push(tag::LIST);
                 write_whole(elements.len() as u64, packed);
-                elements.iter().for_each(|element| self.write(element, packed));
+                for element in elements {
+                    self.write(element, packed);
+                }
             }
             Value::Object(fields) => {
                 packed.push(tag::OBJECT);

@@ -196,7 +196,9 @@ mod tests {
 
     fn set(paths: &[&[&str]]) -> FieldSet {
         let mut set = FieldSet::default();
-        paths.iter().for_each(|path| set.insert(path));
+        for path in paths {
+            set.insert(path);
+        }
         set
     }
 
