@@ -7,7 +7,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::support::Place;
+use crate::{person::Person, support::Place};
 
 /// Where the chart is installed.
 pub(crate) const INSTALLATION: &str = "phaseloop-system";
@@ -27,6 +27,13 @@ async fn until(place: &Place, replicas: i32) {
         status.replicas.unwrap_or(0) == replicas && status.ready_replicas.unwrap_or(0) == replicas
     };
     installation(place).until(NAME, "whole", is_whole).await;
+}
+
+/// Installs it where an earlier story left none, and waits until it is whole.
+pub(crate) async fn installed(place: &Place) {
+    let said = Person::install();
+    assert_eq!(said.code, 0, "{said:?}");
+    until_whole(place).await;
 }
 
 /// Waits until all of its replicas are ready.

@@ -46,6 +46,7 @@ async fn until_runs(place: &Place, what: &str, fulfils: impl Fn(&BTreeMap<Timest
 async fn a_schedule_fires_at_its_minute_once_and_makes_up_for_one_that_was_missed() {
     let Some(client) = cluster().await else { return };
     let place = Place::new(client, "clock").await;
+    operator::installed(&place).await;
     let person = Person::new(&place);
     person.apply(&Engine::StandIn.deployment(NAME, &[]));
     place.until(NAME, "rolled out", is_rolled_out).await;

@@ -15,6 +15,7 @@ use crate::{
 async fn uninstalling_beside_a_dead_operator_gives_everything_back_and_a_new_installation_goes_on() {
     let Some(client) = cluster().await else { return };
     let place = Place::new(client, "leaving").await;
+    operator::installed(&place).await;
     let person = Person::new(&place);
     begin(&place, &person, &json!({})).await;
     let before: Deployment = place.api().get(NAME).await.unwrap();
@@ -41,9 +42,7 @@ async fn uninstalling_beside_a_dead_operator_gives_everything_back_and_a_new_ins
     }
     assert_eq!(all::<PhaseRun>(&place).await.len(), 1, "evidence stays");
 
-    let said = Person::install();
-    assert_eq!(said.code, 0, "{said:?}");
-    operator::until_whole(&place).await;
+    operator::installed(&place).await;
     person.tell("it is installed again");
     let said = person.phaseloop(&["resume", "--all"]);
     assert_eq!(said.code, 0, "{said:?}");

@@ -148,6 +148,7 @@ async fn kill_the_leader(place: &Place) {
 async fn whatever_ends_a_test_its_last_container_has_ended_within_15_s() {
     let Some(client) = cluster().await else { return };
     let place = Place::new(client, "restore").await;
+    operator::installed(&place).await;
     let person = Person::new(&place);
     person.apply(&Engine::StandIn.deployment(NAME, &[]));
     place.until(NAME, "rolled out", is_rolled_out).await;

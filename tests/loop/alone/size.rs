@@ -113,6 +113,7 @@ async fn until_all_were_seen(place: &Place) {
 async fn what_an_operator_needs_is_measured() {
     let Some(client) = cluster().await else { return };
     let place = Place::new(client, "size").await;
+    operator::installed(&place).await;
     let person = Person::new(&place);
     operator::scale(&place, 0).await;
     operator::scale(&place, operator::REPLICAS).await;
