@@ -26,8 +26,11 @@ const RESTORE: Duration = Duration::from_secs(15);
 const TRIALS: &str = "PHASELOOP_TEST_TRIALS";
 /// Of a PHASE, the time for an engine to end in.
 const GRACE: Duration = Duration::from_secs(5);
-/// Each pod ends by itself so long after it began, where nobody ends it.
-const OWN_END: &str = "60s";
+/// How long an engine is loaded that somebody ends, and in what time its run has to end.
+const LONG: (&str, &str) = ("2m", "10m");
+/// The same where nobody ends it: its time is over while it is loaded, as the engine takes long to start.
+const OWN_END: (&str, &str) = ("30s", "42s");
+const SLOW_START: (&str, &str) = ("STAND_IN_START_SECONDS", "20");
 
 #[allow(clippy::disallowed_methods, reason = "causes are told by the clock of the machine, as ends are by the kubelet")]
 fn now() -> Timestamp {
@@ -39,9 +42,9 @@ fn trials() -> usize {
     env::var(TRIALS).ok().map_or(2, |text| text.parse().unwrap())
 }
 
-/// A run that would load its engine for long.
-fn run(name: &str, timeout: &str) -> Value {
-    let serving = json!({"workload": workload(9_000), "slo": {"e2e": "5s"}, "warmup": "1s", "duration": "5m"});
+/// A run that would load its engine for so long.
+fn run(name: &str, (duration, timeout): (&str, &str)) -> Value {
+    let serving = json!({"workload": workload(9_000), "slo": {"e2e": "5s"}, "warmup": "1s", "duration": duration});
     json!({
         "apiVersion": "phaseloop.dev/v1alpha1", "kind": "PhaseRun", "metadata": {"name": name},
         "spec": {
@@ -94,8 +97,8 @@ async fn last_end(place: &Place, pod: &str) -> Timestamp {
 /// A cause of a test's end, which is tried again and again.
 struct Cause<'a> {
     what: &'a str,
-    /// `timeout` of the run.
-    timeout: &'a str,
+    /// `duration` and `timeout` of the run.
+    times: (&'a str, &'a str),
     place: &'a Place,
     person: &'a Person<'a>,
 }
@@ -107,7 +110,7 @@ impl Cause<'_> {
         let mut took = Vec::new();
         for trial in 0..trials() {
             let name = format!("{}-{trial}", self.what.replace(' ', "-"));
-            self.person.apply(&run(&name, self.timeout).to_string());
+            self.person.apply(&run(&name, self.times).to_string());
             let pod = until_loaded(self.place, &name).await;
             let cause = bring_about(&name).await;
             let end = last_end(self.place, &pod).await;
@@ -153,14 +156,15 @@ async fn whatever_ends_a_test_its_last_container_has_ended_within_15_s() {
     person.apply(&Engine::StandIn.deployment(NAME, &[]));
     place.until(NAME, "rolled out", is_rolled_out).await;
 
-    let cause = |what, timeout| Cause { what, timeout, place: &place, person: &person };
+    let cause = |what, times| Cause { what, times, place: &place, person: &person };
     let nothing = async || {};
-    cause("aborted by hand", "5m").tried(async |run| abort(&person, run), nothing).await;
+    cause("aborted by hand", LONG).tried(async |run| abort(&person, run), nothing).await;
     let killed = async |run: &str| {
         kill_the_leader(&place).await;
         abort(&person, run)
     };
-    cause("leader killed", "5m").tried(killed, async || operator::until_whole(&place).await).await;
+    cause("leader killed", LONG).tried(killed, async || operator::until_whole(&place).await).await;
+    fault(&person, &[SLOW_START]);
     let end_of_time = async |run: &str| begins_to_end(&place, run).await;
     cause("end of its time", OWN_END).tried(end_of_time, nothing).await;
     let left_alone = async |run: &str| {
@@ -170,7 +174,7 @@ async fn whatever_ends_a_test_its_last_container_has_ended_within_15_s() {
     let call_back = async || operator::scale(&place, operator::REPLICAS).await;
     cause("no operator left", OWN_END).tried(left_alone, call_back).await;
     fault(&person, &[("STAND_IN_IGNORES_SIGTERM", "1")]);
-    cause("engine ignores sigterm", "5m").tried(async |run| abort(&person, run), nothing).await;
+    cause("engine ignores sigterm", LONG).tried(async |run| abort(&person, run), nothing).await;
     let left =
         place.api::<Pod>().list(&ListParams::default().labels("app.kubernetes.io/managed-by=phaseloop")).await.unwrap();
     person.tell(&format!("{} test pods are left", left.items.len()));
