@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "a test that can't go on fails"
 )]
+#![allow(clippy::large_futures, reason = "a test has the stack of a whole thread")]
 
 mod alone;
 mod audit;

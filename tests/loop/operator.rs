@@ -1,9 +1,9 @@
 //! The operator that the chart installed, as those see it who look after it.
 
-use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease};
+use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
 use kube::{
     Api,
-    api::{Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
 };
 use serde_json::json;
 
@@ -47,6 +47,12 @@ pub(crate) async fn scale(place: &Place, replicas: i32) {
     let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
     deployments.patch_scale(NAME, &PatchParams::default(), &patch).await.unwrap();
     until(place, replicas).await;
+}
+
+/// Its pods.
+pub(crate) async fn pods(place: &Place) -> Vec<Pod> {
+    let of_operator = ListParams::default().labels("app.kubernetes.io/name=phaseloop");
+    installation(place).api().list(&of_operator).await.unwrap().items
 }
 
 /// The pod that leads.

@@ -2,10 +2,16 @@
 
 use std::fmt::Debug;
 
+use jiff::Timestamp;
 use k8s_openapi::{NamespaceResourceScope, api::apps::v1::Deployment};
 use kube::{Resource, api::ListParams};
-use phaseloop::api::{
-    Escalation, Promotion, TuningCanary, promotion::status::PromotionPhase, tuning_canary::status::CanaryPhase,
+use phaseloop::{
+    api::{
+        Escalation, PhaseRun, Promotion, TuningCanary,
+        promotion::status::PromotionPhase,
+        tuning_canary::status::{CanaryPhase, FailureClass},
+    },
+    controllers::phase_run::facts::has_ended,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -13,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     person::Person,
-    support::{DEADLINE, PAUSE, Place},
+    support::{DEADLINE, PAUSE, Place, cluster},
     target::{Engine, FAULTS},
 };
 
@@ -30,6 +36,20 @@ pub(crate) const GOOD: &str = "0.84";
 /// A share at which it dies.
 pub(crate) const OVER_COMMITTED: &str = "--gpu-memory-utilization=0.94";
 
+/// Tells a story in a namespace of its own, which goes where it ended well. Without a cluster there is none to tell.
+pub(crate) async fn told(name: &str, story: impl AsyncFnOnce(&Place, &Person<'_>)) {
+    let Some(client) = cluster().await else { return };
+    let place = Place::new(client, name).await;
+    story(&place, &Person::new(&place)).await;
+    place.leave().await;
+}
+
+/// The clock of the machine, by which operator and kubelet go as well.
+#[allow(clippy::disallowed_methods, reason = "a story is told on the real clock")]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
 /// A window that opened an hour ago and is open for eleven more.
 pub(crate) fn open_window() -> Value {
     window(-60, 11 * 60)
@@ -37,8 +57,7 @@ pub(crate) fn open_window() -> Value {
 
 /// A window from so many minutes after now to so many minutes after now, in whole minutes.
 pub(crate) fn window(from_minutes: i64, to_minutes: i64) -> Value {
-    #[allow(clippy::disallowed_methods, reason = "the operator in the cluster goes by the clock of the machine")]
-    let now = jiff::Timestamp::now();
+    let now = now();
     let at = |minutes: i64| (now + jiff::SignedDuration::from_mins(minutes)).strftime("%H:%M").to_string();
     json!({"start": at(from_minutes), "end": at(to_minutes), "timeZone": "Etc/UTC"})
 }
@@ -77,22 +96,46 @@ pub(crate) async fn begin_with(place: &Place, person: &Person<'_>, deployment: &
     person.apply(deployment);
     place.until(NAME, "rolled out", is_rolled_out).await;
     init(person);
-    let serving = json!({"workload": workload(150), "slo": {"e2e": "5s"}, "warmup": "1s", "duration": "10s"});
-    // Latency is not what these stories are about, and many are told at once.
+    let own = json!({
+        "rules": [{"symptom": "vllm_oom", "threshold": 1, "parameters": ["gpu-memory-utilization"]}],
+        "parameters": [{"name": "gpu-memory-utilization", "values": [STARVED, GOOD]}],
+    });
+    hurry(person, &short_test(), &own);
+    person.patch(&format!("escalation/{NAME}"), &json!({"spec": changed}));
+}
+
+/// Seconds of a load that a healthy engine answers within milliseconds.
+pub(crate) fn short_test() -> Value {
+    json!({"workload": workload(150), "slo": {"e2e": "5s"}, "warmup": "1s", "duration": "10s"})
+}
+
+/// What a person changes of what `phaseloop init` printed, to see a week of nights in minutes: how the target is tested, and
+/// what is its `own` in the Escalation.
+pub(crate) fn hurry(person: &Person<'_>, serving: &Value, own: &Value) {
+    // Many stories are told at once, and where others compile on the machine a healthy engine's TTFT of 13 ms was 59 ms.
     let thresholds = json!({"latency": {"warningPercent": 500, "criticalPercent": 1000}});
     let run = json!({"domains": [{"name": "serving", "serving": serving}], "analysis": {"thresholds": thresholds}});
     person.patch(&format!("phaseschedule/{NAME}"), &json!({"spec": {"run": run}}));
     let open = json!([open_window()]);
-    person.patch(
-        &format!("escalation/{NAME}"),
-        &json!({"spec": {
-            "rules": [{"symptom": "vllm_oom", "threshold": 1, "parameters": ["gpu-memory-utilization"]}],
-            "parameters": [{"name": "gpu-memory-utilization", "values": [STARVED, GOOD]}],
-            "safety": {"windows": open, "measureBudget": "300s"},
-            "promotion": {"approval": "Automatic", "windows": open},
-        }}),
-    );
-    person.patch(&format!("escalation/{NAME}"), &json!({"spec": changed}));
+    let safety = json!({"windows": open, "measureBudget": "300s"});
+    let promotion = json!({"approval": "Automatic", "windows": open});
+    let escalation = format!("escalation/{NAME}");
+    person.patch(&escalation, &json!({"spec": {"safety": safety, "promotion": promotion}}));
+    person.patch(&escalation, &json!({"spec": own}));
+}
+
+/// A run made by hand.
+pub(crate) fn run_of(name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "phaseloop.dev/v1alpha1", "kind": "PhaseRun", "metadata": {"name": name}, "spec": spec})
+}
+
+/// The same, made and awaited.
+pub(crate) async fn ended_run(place: &Place, person: &Person<'_>, name: &str, spec: &Value) -> PhaseRun {
+    person.apply(&run_of(name, spec).to_string());
+    let run: PhaseRun = place.until(name, "at its end", has_ended).await;
+    let status = run.status.as_ref().unwrap();
+    person.tell(&format!("{name}: {:?} {:?}", status.verdict, status.reasons));
+    run
 }
 
 /// Three nights of which a baseline is made.
@@ -153,6 +196,12 @@ pub(crate) async fn phases_of_promotions(place: &Place) -> Vec<PromotionPhase> {
 /// Why the last tuning of a target ended.
 pub(crate) fn end_of_tuning(escalation: &Escalation) -> Option<&str> {
     Some(escalation.status.as_ref()?.last_tuning.as_ref()?.reason.as_str())
+}
+
+/// Why each of them failed that did.
+pub(crate) fn failures(canaries: &[TuningCanary]) -> Vec<Option<FailureClass>> {
+    let statuses = canaries.iter().map(|canary| canary.status.as_ref());
+    statuses.map(|status| status?.failure.as_ref().map(|failure| failure.class)).collect()
 }
 
 /// The canaries of a namespace in the order of their attempts.

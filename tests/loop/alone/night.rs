@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::{
     person::Person,
     story::{
-        NAME, arguments, fault, init, is_rolled_out, of_people, open_window, phases_of_promotions, seed, workload,
+        NAME, arguments, fault, hurry, init, is_rolled_out, of_people, phases_of_promotions, seed, told, workload,
     },
-    support::{Place, cluster},
+    support::Place,
     target::Engine,
 };
 
@@ -22,63 +22,40 @@ const BAD: &str = "--max-num-seqs=2";
 /// with two sequences can.
 const REQUESTS: i64 = 300;
 
-/// What a person changes of what `phaseloop init` printed, to see a week of nights in minutes.
-fn hurry(person: &Person<'_>) {
-    let slo = json!({"ttft": "100ms", "e2e": "5s"});
-    let serving = json!({"workload": workload(REQUESTS), "slo": slo, "warmup": "5s", "duration": "30s"});
-    // Where others compile on the machine, a healthy engine's TTFT of 13 ms was 59 ms; that of two sequences is seconds.
-    let thresholds = json!({"latency": {"warningPercent": 500, "criticalPercent": 1000}});
-    let run = json!({"domains": [{"name": "serving", "serving": serving}], "analysis": {"thresholds": thresholds}});
-    person.patch(&format!("phaseschedule/{NAME}"), &json!({"spec": {"run": run}}));
-    let open = json!([open_window()]);
-    person.patch(
-        &format!("escalation/{NAME}"),
-        &json!({"spec": {
-            "rules": [{"symptom": "latency_regression", "threshold": 2, "parameters": ["max-num-seqs"]}],
-            "parameters": [{"name": "max-num-seqs", "values": ["4", "64"]}],
-            "canary": {"measure": "12s"},
-            "safety": {"windows": open, "measureBudget": "300s"},
-            "promotion": {"approval": "Automatic", "windows": open},
-        }}),
-    );
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_real_vllm_a_lowered_flag_is_found_counted_tuned_and_put_right() {
-    let Some(client) = cluster().await else { return };
     let Some(engine) = Engine::real() else { return };
-    let place = Place::new(client, "real-night").await;
-    let person = Person::new(&place);
-    until_promoted(&place, &person, &engine).await;
-    let healed = place.until(NAME, "rolled out", is_rolled_out).await;
-    assert!(arguments(&healed).contains(&GOOD.to_owned()), "{:?}", arguments(&healed));
-    assert_eq!(person.night(NAME), (0, "Healthy".to_owned()));
-    assert_eq!(phases_of_promotions(&place).await, [PromotionPhase::Validated]);
-    person.look_around();
-    place.leave().await;
+    told("real-night", async |place, person| {
+        until_promoted(place, person, &engine).await;
+        let healed = place.until(NAME, "rolled out", is_rolled_out).await;
+        assert!(arguments(&healed).contains(&GOOD.to_owned()), "{:?}", arguments(&healed));
+        assert_eq!(person.night(NAME), (0, "Healthy".to_owned()));
+        assert_eq!(phases_of_promotions(place).await, [PromotionPhase::Validated]);
+        person.look_around();
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_does_not_hold_is_taken_back_to_the_letter_and_denied() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "rollback").await;
-    let person = Person::new(&place);
-    let before = until_promoted(&place, &person, &Engine::StandIn).await;
-    place.until(NAME, "rolled out", is_rolled_out).await;
-    person.tell("engines become slower, whatever their flags are");
-    fault(&person, &[("STAND_IN_STEP_FACTOR", "6")]);
-    assert_eq!(person.night(NAME).0, 1);
-    let taken_back = |target: &Deployment| is_rolled_out(target) && arguments(target).contains(&BAD.to_owned());
-    let after = place.until(NAME, "taken back", taken_back).await;
-    assert_eq!(of_people(&after), of_people(&before));
-    let rolled_back = |escalation: &Escalation| {
-        let status = escalation.status.as_ref();
-        status.is_some_and(|status| !status.denied.is_empty() && status.flags.iter().all(|flag| flag.count <= 1))
-    };
-    place.until(NAME, "told that the value is denied, and that its night counts as one", rolled_back).await;
-    assert_eq!(phases_of_promotions(&place).await, [PromotionPhase::RolledBack]);
-    person.look_around();
-    place.leave().await;
+    told("rollback", async |place, person| {
+        let before = until_promoted(place, person, &Engine::StandIn).await;
+        place.until(NAME, "rolled out", is_rolled_out).await;
+        person.tell("engines become slower, whatever their flags are");
+        fault(person, &[("STAND_IN_STEP_FACTOR", "6")]);
+        assert_eq!(person.night(NAME).0, 1);
+        let taken_back = |target: &Deployment| is_rolled_out(target) && arguments(target).contains(&BAD.to_owned());
+        let after = place.until(NAME, "taken back", taken_back).await;
+        assert_eq!(of_people(&after), of_people(&before));
+        let rolled_back = |escalation: &Escalation| {
+            let status = escalation.status.as_ref();
+            status.is_some_and(|status| !status.denied.is_empty() && status.flags.iter().all(|flag| flag.count <= 1))
+        };
+        place.until(NAME, "told that the value is denied, and that its night counts as one", rolled_back).await;
+        assert_eq!(phases_of_promotions(place).await, [PromotionPhase::RolledBack]);
+        person.look_around();
+    })
+    .await;
 }
 
 /// Three runs begin a baseline, somebody lowers the flag, two runs find it; the second one ends with a promotion. Answers the
@@ -88,7 +65,13 @@ async fn until_promoted(place: &Place, person: &Person<'_>, engine: &Engine) -> 
     place.until(NAME, "rolled out", is_rolled_out).await;
     person.tell("the engine serves");
     init(person);
-    hurry(person);
+    let slo = json!({"ttft": "100ms", "e2e": "5s"});
+    let own = json!({
+        "rules": [{"symptom": "latency_regression", "threshold": 2, "parameters": ["max-num-seqs"]}],
+        "parameters": [{"name": "max-num-seqs", "values": ["4", "64"]}],
+        "canary": {"measure": "12s"},
+    });
+    hurry(person, &json!({"workload": workload(REQUESTS), "slo": slo, "warmup": "5s", "duration": "30s"}), &own);
 
     seed(person);
     person.tell("somebody lowers --max-num-seqs to 2");

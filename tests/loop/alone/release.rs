@@ -4,10 +4,7 @@ use std::{env, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Api,
-    api::{DeleteParams, ListParams},
-};
+use kube::{Api, api::DeleteParams};
 use phaseloop::{api::PhaseRun, workload::told::preflight_request};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -15,8 +12,8 @@ use tokio::time::{Instant, sleep};
 use crate::{
     operator,
     person::Person,
-    story::{NAME, fault, is_rolled_out, workload},
-    support::{DEADLINE, PAUSE, Place, cluster, ended, statuses},
+    story::{NAME, fault, is_rolled_out, now, run_of, told, workload},
+    support::{DEADLINE, PAUSE, Place, SHELL, ended, statuses},
     target::Engine,
 };
 
@@ -24,18 +21,15 @@ use crate::{
 const RESTORE: Duration = Duration::from_secs(15);
 /// Says how often each cause is tried; `tests/run restore` sets 20.
 const TRIALS: &str = "PHASELOOP_TEST_TRIALS";
+/// What the kubelet's stamps are rounded to.
+const SECOND: Duration = Duration::from_secs(1);
 /// Of a PHASE, the time for an engine to end in.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long an engine is loaded that somebody ends, and in what time its run has to end.
 const LONG: (&str, &str) = ("2m", "10m");
-/// The same where nobody ends it: its time is over while it is loaded, as the engine takes long to start.
-const OWN_END: (&str, &str) = ("30s", "42s");
-const SLOW_START: (&str, &str) = ("STAND_IN_START_SECONDS", "20");
-
-#[allow(clippy::disallowed_methods, reason = "causes are told by the clock of the machine, as ends are by the kubelet")]
-fn now() -> Timestamp {
-    Timestamp::now()
-}
+/// The same where nobody ends it: its time is over while it is loaded, because the pod takes long to come to its engine.
+const OWN_END: (&str, &str) = ("30s", "60s");
+const DOWNLOAD_SECONDS: u64 = 28;
 
 #[allow(clippy::disallowed_methods, reason = "how much is tried is told by the caller")]
 fn trials() -> usize {
@@ -45,13 +39,11 @@ fn trials() -> usize {
 /// A run that would load its engine for so long.
 fn run(name: &str, (duration, timeout): (&str, &str)) -> Value {
     let serving = json!({"workload": workload(9_000), "slo": {"e2e": "5s"}, "warmup": "1s", "duration": duration});
-    json!({
-        "apiVersion": "phaseloop.dev/v1alpha1", "kind": "PhaseRun", "metadata": {"name": name},
-        "spec": {
-            "targetRef": {"kind": "Deployment", "name": NAME}, "counts": false, "timeout": timeout,
-            "domains": [{"name": "serving", "serving": serving}],
-        },
-    })
+    let spec = json!({
+        "targetRef": {"kind": "Deployment", "name": NAME}, "counts": false, "timeout": timeout,
+        "domains": [{"name": "serving", "serving": serving}],
+    });
+    run_of(name, &spec)
 }
 
 /// The pod of a run, once its engine is under load.
@@ -114,6 +106,7 @@ impl Cause<'_> {
             let pod = until_loaded(self.place, &name).await;
             let cause = bring_about(&name).await;
             let end = last_end(self.place, &pod).await;
+            assert!(end >= cause - SECOND, "{name} ended at {end} by itself, and not because of {}", self.what);
             took.push(Duration::try_from(end.duration_since(cause)).unwrap_or_default());
             repair().await;
             self.place.api::<PhaseRun>().delete(&name, &DeleteParams::default()).await.unwrap();
@@ -130,6 +123,13 @@ fn abort(person: &Person<'_>, run: &str) -> Timestamp {
     let said = person.phaseloop(&["abort", &format!("phaserun/{run}")]);
     assert_eq!(said.code, 0, "{said:?}");
     cause
+}
+
+/// A target whose pods download for a while before their engine starts.
+fn slow_to_begin() -> String {
+    let download =
+        format!("{{name: download, image: {SHELL}, imagePullPolicy: Never, command: [sleep, '{DOWNLOAD_SECONDS}']}}");
+    Engine::StandIn.deployment(NAME, &[]) + &format!("      initContainers:\n        - {download}\n")
 }
 
 /// When a test pod begins to end by itself: a grace before its latest instant, which stands in its own words.
@@ -149,34 +149,33 @@ async fn kill_the_leader(place: &Place) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_ends_a_test_its_last_container_has_ended_within_15_s() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "restore").await;
-    operator::installed(&place).await;
-    let person = Person::new(&place);
-    person.apply(&Engine::StandIn.deployment(NAME, &[]));
-    place.until(NAME, "rolled out", is_rolled_out).await;
+    told("restore", async |place, person| {
+        operator::installed(place).await;
+        person.apply(&Engine::StandIn.deployment(NAME, &[]));
+        place.until(NAME, "rolled out", is_rolled_out).await;
 
-    let cause = |what, times| Cause { what, times, place: &place, person: &person };
-    let nothing = async || {};
-    cause("aborted by hand", LONG).tried(async |run| abort(&person, run), nothing).await;
-    let killed = async |run: &str| {
-        kill_the_leader(&place).await;
-        abort(&person, run)
-    };
-    cause("leader killed", LONG).tried(killed, async || operator::until_whole(&place).await).await;
-    fault(&person, &[SLOW_START]);
-    let end_of_time = async |run: &str| begins_to_end(&place, run).await;
-    cause("end of its time", OWN_END).tried(end_of_time, nothing).await;
-    let left_alone = async |run: &str| {
-        operator::scale(&place, 0).await;
-        begins_to_end(&place, run).await
-    };
-    let call_back = async || operator::scale(&place, operator::REPLICAS).await;
-    cause("no operator left", OWN_END).tried(left_alone, call_back).await;
-    fault(&person, &[("STAND_IN_IGNORES_SIGTERM", "1")]);
-    cause("engine ignores sigterm", LONG).tried(async |run| abort(&person, run), nothing).await;
-    let left =
-        place.api::<Pod>().list(&ListParams::default().labels("app.kubernetes.io/managed-by=phaseloop")).await.unwrap();
-    person.tell(&format!("{} test pods are left", left.items.len()));
-    place.leave().await;
+        let cause = |what, times| Cause { what, times, place, person };
+        let nothing = async || {};
+        cause("aborted by hand", LONG).tried(async |run| abort(person, run), nothing).await;
+        let killed = async |run: &str| {
+            kill_the_leader(place).await;
+            abort(person, run)
+        };
+        cause("leader killed", LONG).tried(killed, async || operator::until_whole(place).await).await;
+        fault(person, &[("STAND_IN_IGNORES_SIGTERM", "1")]);
+        cause("engine ignores sigterm", LONG).tried(async |run| abort(person, run), nothing).await;
+
+        fault(person, &[]);
+        person.apply(&slow_to_begin());
+        place.until(NAME, "rolled out", is_rolled_out).await;
+        let end_of_time = async |run: &str| begins_to_end(place, run).await;
+        cause("end of its time", OWN_END).tried(end_of_time, nothing).await;
+        let left_alone = async |run: &str| {
+            operator::scale(place, 0).await;
+            begins_to_end(place, run).await
+        };
+        let call_back = async || operator::scale(place, operator::REPLICAS).await;
+        cause("no operator left", OWN_END).tried(left_alone, call_back).await;
+    })
+    .await;
 }

@@ -3,8 +3,6 @@
 use std::{env, fs, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, api::ListParams};
 use phaseloop::api::{Escalation, PhaseRun, PhaseSchedule};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -13,8 +11,8 @@ use crate::{
     audit::{Asking, requests},
     operator,
     person::Person,
-    story::{NAME, all, begin, over_commit},
-    support::{DEADLINE, PAUSE, Place, cluster},
+    story::{NAME, all, begin, over_commit, told},
+    support::{DEADLINE, PAUSE, Place},
 };
 
 /// Says for how many seconds an operator is watched that has nothing to do; `tests/run size` sets 600.
@@ -34,10 +32,7 @@ fn rest() -> Duration {
 
 /// Resident memory of each operator, MiB: the processes of its pods, which are the machine's own.
 async fn resident(place: &Place) -> Vec<u64> {
-    let pods: Api<Pod> = Api::namespaced(place.client.clone(), operator::INSTALLATION);
-    let of_operator = ListParams::default().labels("app.kubernetes.io/name=phaseloop");
-    let uids: Vec<String> =
-        pods.list(&of_operator).await.unwrap().items.into_iter().filter_map(|pod| pod.metadata.uid).collect();
+    let uids: Vec<String> = operator::pods(place).await.into_iter().filter_map(|pod| pod.metadata.uid).collect();
     let mut found = Vec::new();
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let read = |file: &str| fs::read_to_string(process.path().join(file)).unwrap_or_default();
@@ -55,10 +50,8 @@ async fn resident(place: &Place) -> Vec<u64> {
 
 /// How many looks at objects the operators have taken since they began, the most of any of them.
 async fn looks(place: &Place) -> u64 {
-    let pods: Api<Pod> = Api::namespaced(place.client.clone(), operator::INSTALLATION);
-    let of_operator = ListParams::default().labels("app.kubernetes.io/name=phaseloop");
     let mut most = 0;
-    for pod in pods.list(&of_operator).await.unwrap() {
+    for pod in operator::pods(place).await {
         let name = pod.metadata.name.unwrap();
         let path = format!("/api/v1/namespaces/{}/pods/{name}:{PORT}/proxy/metrics", operator::INSTALLATION);
         let request = http::Request::get(path).body(Vec::new()).unwrap();
@@ -111,48 +104,47 @@ async fn until_all_were_seen(place: &Place) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_operator_needs_is_measured() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "size").await;
-    operator::installed(&place).await;
-    let person = Person::new(&place);
-    operator::scale(&place, 0).await;
-    operator::scale(&place, operator::REPLICAS).await;
-    sleep(Duration::from_secs(5)).await;
-    person.tell(&format!("resident, nothing to do: {:?} MiB", resident(&place).await));
+    told("size", async |place, person| {
+        operator::installed(place).await;
+        operator::scale(place, 0).await;
+        operator::scale(place, operator::REPLICAS).await;
+        sleep(Duration::from_secs(5)).await;
+        person.tell(&format!("resident, nothing to do: {:?} MiB", resident(place).await));
 
-    begin(&place, &person, &json!({})).await;
-    over_commit(&person);
-    person.night(NAME);
-    let run = all::<PhaseRun>(&place).await.remove(0);
-    let escalation = place.api::<Escalation>().get(NAME).await.unwrap();
-    let completed: Timestamp = run.status.unwrap().completed_at.unwrap();
-    let armed = escalation.status.unwrap().flags.iter().find_map(|flag| flag.armed_at).unwrap();
-    person.tell(&format!("from a run's end to its armed flag: {:?}", armed.duration_since(completed)));
-    let asked = requests(|asking: &Asking| asking.namespace == place.namespace);
-    person.tell(&format!("requests of the operator in a night of three canaries and a promotion: {}", asked.len()));
+        begin(place, person, &json!({})).await;
+        over_commit(person);
+        person.night(NAME);
+        let run = all::<PhaseRun>(place).await.remove(0);
+        let escalation = place.api::<Escalation>().get(NAME).await.unwrap();
+        let completed: Timestamp = run.status.unwrap().completed_at.unwrap();
+        let armed = escalation.status.unwrap().flags.iter().find_map(|flag| flag.armed_at).unwrap();
+        person.tell(&format!("from a run's end to its armed flag: {:?}", armed.duration_since(completed)));
+        let asked = requests(|asking: &Asking| asking.namespace == place.namespace);
+        person.tell(&format!("requests of the operator in a night of three canaries and a promotion: {}", asked.len()));
 
-    many(&person);
-    until_all_were_seen(&place).await;
-    person.tell(&format!("resident, with 1,000 objects: {:?} MiB", resident(&place).await));
-    operator::scale(&place, 0).await;
-    let began = Instant::now();
-    operator::scale(&place, operator::REPLICAS).await;
-    while looks(&place).await < 1_000 {
-        assert!(began.elapsed() < DEADLINE, "{} looks", looks(&place).await);
-        sleep(PAUSE).await;
-    }
-    person.tell(&format!(
-        "1,000 objects looked at anew: {:.1} s after the pods were wanted",
-        began.elapsed().as_secs_f64()
-    ));
-    sleep(Duration::from_secs(30)).await;
-    person.tell(&format!("resident, begun with 1,000 objects: {:?} MiB", resident(&place).await));
+        many(person);
+        until_all_were_seen(place).await;
+        person.tell(&format!("resident, with 1,000 objects: {:?} MiB", resident(place).await));
+        operator::scale(place, 0).await;
+        let began = Instant::now();
+        operator::scale(place, operator::REPLICAS).await;
+        while looks(place).await < 1_000 {
+            assert!(began.elapsed() < DEADLINE, "{} looks", looks(place).await);
+            sleep(PAUSE).await;
+        }
+        person.tell(&format!(
+            "1,000 objects looked at anew: {:.1} s after the pods were wanted",
+            began.elapsed().as_secs_f64()
+        ));
+        sleep(Duration::from_secs(30)).await;
+        person.tell(&format!("resident, begun with 1,000 objects: {:?} MiB", resident(place).await));
 
-    let before = requests(Asking::is_write).len();
-    sleep(rest()).await;
-    let writes = requests(Asking::is_write);
-    let new: Vec<_> = writes.iter().skip(before).collect();
-    person.tell(&format!("writes in {:?} of rest, besides leases: {}", rest(), new.len()));
-    assert!(new.is_empty(), "who has nothing to do writes nothing: {new:?}");
-    place.leave().await;
+        let before = requests(Asking::is_write).len();
+        sleep(rest()).await;
+        let writes = requests(Asking::is_write);
+        let new: Vec<_> = writes.iter().skip(before).collect();
+        person.tell(&format!("writes in {:?} of rest, besides leases: {}", rest(), new.len()));
+        assert!(new.is_empty(), "who has nothing to do writes nothing: {new:?}");
+    })
+    .await;
 }

@@ -8,18 +8,21 @@ use kube::{
     Api,
     api::{DeleteParams, ListParams},
 };
-use phaseloop::api::{Escalation, TuningCanary};
+use phaseloop::{
+    api::{Escalation, TuningCanary},
+    workload::test_pods_selector,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     person::Person,
-    story::{NAME, all, begin, long_search, over_commit, until_a_candidate_is_measured},
+    story::{NAME, all, begin, long_search, over_commit, told, until_a_candidate_is_measured},
     support::{DEADLINE, PAUSE, Place, cluster},
 };
 
 /// Our pods in a namespace.
 async fn test_pods(place: &Place) -> usize {
-    let ours = ListParams::default().labels("app.kubernetes.io/managed-by=phaseloop");
+    let ours = ListParams::default().labels(&test_pods_selector());
     place.api::<Pod>().list(&ours).await.unwrap().items.len()
 }
 
@@ -42,34 +45,33 @@ async fn in_the_middle(place: &Place, person: &Person<'_>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_is_deleted_in_the_middle_leaves_no_test_pod() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "no-target").await;
-    let person = Person::new(&place);
-    in_the_middle(&place, &person).await;
-    person.tell("somebody deletes the target");
-    place.api::<Deployment>().delete(NAME, &DeleteParams::default()).await.unwrap();
-    until("no test pod is left", async || test_pods(&place).await == 0).await;
-    let is_over = |found: &Escalation| found.status.as_ref().is_some_and(|status| status.tuning.is_none());
-    let found: Escalation = place.until(NAME, "done with its tuning", is_over).await;
-    person.tell(&format!("{:?}", found.status.unwrap().last_tuning));
-    person.look_around();
-    place.leave().await;
+    told("no-target", async |place, person| {
+        in_the_middle(place, person).await;
+        person.tell("somebody deletes the target");
+        place.api::<Deployment>().delete(NAME, &DeleteParams::default()).await.unwrap();
+        until("no test pod is left", async || test_pods(place).await == 0).await;
+        let is_over = |found: &Escalation| found.status.as_ref().is_some_and(|status| status.tuning.is_none());
+        let found: Escalation = place.until(NAME, "done with its tuning", is_over).await;
+        person.tell(&format!("{:?}", found.status.unwrap().last_tuning));
+        person.look_around();
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_escalation_that_is_deleted_in_the_middle_takes_its_canaries_along() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "no-escalation").await;
-    let person = Person::new(&place);
-    in_the_middle(&place, &person).await;
-    person.tell("somebody suspends the Escalation, without which a rule forbids it, and deletes it");
-    let suspended = serde_json::json!({"spec": {"suspend": {"reason": "it goes"}}});
-    person.patch(&format!("escalation/{NAME}"), &suspended);
-    place.api::<Escalation>().delete(NAME, &DeleteParams::default()).await.unwrap();
-    until("the Escalation is gone", async || place.api::<Escalation>().get_opt(NAME).await.unwrap().is_none()).await;
-    until("no test pod is left", async || test_pods(&place).await == 0).await;
-    until("no canary is left", async || all::<TuningCanary>(&place).await.is_empty()).await;
-    place.leave().await;
+    told("no-escalation", async |place, person| {
+        in_the_middle(place, person).await;
+        person.tell("somebody suspends the Escalation, without which a rule forbids it, and deletes it");
+        let suspended = serde_json::json!({"spec": {"suspend": {"reason": "it goes"}}});
+        person.patch(&format!("escalation/{NAME}"), &suspended);
+        place.api::<Escalation>().delete(NAME, &DeleteParams::default()).await.unwrap();
+        until("the Escalation is gone", async || place.api::<Escalation>().get_opt(NAME).await.unwrap().is_none())
+            .await;
+        until("no test pod is left", async || test_pods(place).await == 0).await;
+        until("no canary is left", async || all::<TuningCanary>(place).await.is_empty()).await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,16 @@
 //! Targets as they are found: with downloads, claims, several cards, shells, and values that stand somewhere else.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use phaseloop::api::{PhaseRun, phase_run::status::PhaseRunPhase, promotion::status::PromotionPhase};
+use phaseloop::api::{PhaseRun, promotion::status::PromotionPhase};
 use phaseloop_core::value::Verdict;
 use serde_json::{Value, json};
 
 use crate::{
     person::Person,
-    story::{GOOD, NAME, STARVED, begin_with, is_rolled_out, over_commit, phases_of_promotions, workload},
-    support::{Place, SHELL, cluster},
+    story::{
+        GOOD, NAME, STARVED, begin_with, ended_run, is_rolled_out, over_commit, phases_of_promotions, short_test, told,
+    },
+    support::{Place, SHELL},
     target::{FAULTS, STAND_IN},
 };
 
@@ -39,32 +41,14 @@ fn target(kind: &str, name: &str, pod: &Value, more: &Value) -> String {
     target.to_string()
 }
 
-/// A run of this target, with a load of five seconds, until it has ended.
-async fn ended_run(place: &Place, person: &Person<'_>, kind: &str, name: &str) -> PhaseRun {
-    let serving = json!({"workload": workload(150), "slo": {"e2e": "5s"}, "warmup": "1s", "duration": "10s"});
-    let run = json!({
-        "apiVersion": "phaseloop.dev/v1alpha1", "kind": "PhaseRun", "metadata": {"name": name},
-        "spec": {
-            "targetRef": {"kind": kind, "name": name},
-            "domains": [{"name": "serving", "serving": serving}],
-        },
-    });
-    person.apply(&run.to_string());
-    let has_ended = |run: &PhaseRun| {
-        let phase = run.status.as_ref().and_then(|status| status.phase);
-        phase.is_some_and(|phase| {
-            !matches!(phase, PhaseRunPhase::Pending | PhaseRunPhase::Running | PhaseRunPhase::Analyzing)
-        })
-    };
-    let run: PhaseRun = place.until(name, "at its end", has_ended).await;
-    let status = run.status.as_ref().unwrap();
-    person.tell(&format!("{name}: {:?} {:?}", status.verdict, status.reasons));
-    run
+/// What a short run of this target is.
+fn short_run(kind: &str, name: &str) -> Value {
+    json!({"targetRef": {"kind": kind, "name": name}, "domains": [{"name": "serving", "serving": short_test()}]})
 }
 
 /// A run of this target that measured it.
-async fn run_of(place: &Place, person: &Person<'_>, kind: &str, name: &str) -> PhaseRun {
-    let run = ended_run(place, person, kind, name).await;
+async fn measured(place: &Place, person: &Person<'_>, kind: &str, name: &str) -> PhaseRun {
+    let run = ended_run(place, person, name, &short_run(kind, name)).await;
     let status = run.status.as_ref().unwrap();
     assert_eq!(status.reasons, ["BaselineSeeding"], "{}", serde_json::to_string_pretty(status).unwrap());
     let domain = &status.domains[0];
@@ -74,104 +58,100 @@ async fn run_of(place: &Place, person: &Person<'_>, kind: &str, name: &str) -> P
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_init_container_that_downloads_with_a_secret_runs_before_the_engine_that_is_tested() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "download").await;
-    let person = Person::new(&place);
-    let secret =
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hub"}, "stringData": {"token": "s3cret"}});
-    person.apply(&secret.to_string());
-    // Without its token it gets nothing, and without what it got the engine does not start.
-    let download = json!({
-        "name": "download", "image": SHELL, "imagePullPolicy": "Never",
-        "command": ["sh", "-c", "test \"$TOKEN\" = s3cret && echo weights > /models/weights"],
-        "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}],
-        "volumeMounts": [{"name": "models", "mountPath": "/models"}],
-    });
-    let pod = json!({
-        "initContainers": [download],
-        "containers": [engine(|container| {
-            container["command"] = json!(["sh", "-c", "grep -q weights /models/weights && exec vllm serve tiny"]);
-            container.as_object_mut().unwrap().remove("args");
-            container["volumeMounts"] = json!([{"name": "models", "mountPath": "/models", "readOnly": true}]);
-        })],
-        "volumes": [{"name": "models", "emptyDir": {}}],
-    });
-    person.apply(&target("Deployment", "download", &pod, &json!({})));
-    place.until("download", "rolled out", is_rolled_out).await;
-    run_of(&place, &person, "Deployment", "download").await;
-    place.leave().await;
+    told("download", async |place, person| {
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hub"}, "stringData": {"token": "s3cret"}});
+        person.apply(&secret.to_string());
+        // Without its token it gets nothing, and without what it got the engine does not start.
+        let download = json!({
+            "name": "download", "image": SHELL, "imagePullPolicy": "Never",
+            "command": ["sh", "-c", "test \"$TOKEN\" = s3cret && echo weights > /models/weights"],
+            "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}],
+            "volumeMounts": [{"name": "models", "mountPath": "/models"}],
+        });
+        let pod = json!({
+            "initContainers": [download],
+            "containers": [engine(|container| {
+                container["command"] = json!(["sh", "-c", "grep -q weights /models/weights && exec vllm serve tiny"]);
+                container.as_object_mut().unwrap().remove("args");
+                container["volumeMounts"] = json!([{"name": "models", "mountPath": "/models", "readOnly": true}]);
+            })],
+            "volumes": [{"name": "models", "emptyDir": {}}],
+        });
+        person.apply(&target("Deployment", "download", &pod, &json!({})));
+        place.until("download", "rolled out", is_rolled_out).await;
+        measured(place, person, "Deployment", "download").await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_on_two_cards_is_tested_on_two_cards() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "cards").await;
-    let person = Person::new(&place);
-    let pod = json!({"containers": [engine(|container| {
-        container["args"] = json!(["tiny", "--tensor-parallel-size=2"]);
-        container["resources"]["limits"]["nvidia.com/gpu"] = json!("2");
-    })]});
-    person.apply(&target("Deployment", "cards", &pod, &json!({})));
-    place.until("cards", "rolled out", is_rolled_out).await;
-    let run = run_of(&place, &person, "Deployment", "cards").await;
-    let environment = run.status.unwrap().environment.unwrap();
-    assert_eq!(environment.gpu_count, Some(2), "{environment:?}");
-    place.leave().await;
+    told("cards", async |place, person| {
+        let pod = json!({"containers": [engine(|container| {
+            container["args"] = json!(["tiny", "--tensor-parallel-size=2"]);
+            container["resources"]["limits"]["nvidia.com/gpu"] = json!("2");
+        })]});
+        person.apply(&target("Deployment", "cards", &pod, &json!({})));
+        place.until("cards", "rolled out", is_rolled_out).await;
+        let run = measured(place, person, "Deployment", "cards").await;
+        let environment = run.status.unwrap().environment.unwrap();
+        assert_eq!(environment.gpu_count, Some(2), "{environment:?}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_that_one_node_may_mount_is_mounted_there_beside_production() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "claim").await;
-    let person = Person::new(&place);
-    let claim = json!({
-        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "cache"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    });
-    person.apply(&claim.to_string());
-    let pod = json!({
-        "containers": [engine(|container| {
-            container["volumeMounts"] = json!([{"name": "cache", "mountPath": "/cache"}]);
-        })],
-        "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "cache"}}],
-    });
-    person.apply(&target("Deployment", "claim", &pod, &json!({})));
-    place.until("claim", "rolled out", is_rolled_out).await;
-    run_of(&place, &person, "Deployment", "claim").await;
-    place.leave().await;
+    told("claim", async |place, person| {
+        let claim = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "cache"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        });
+        person.apply(&claim.to_string());
+        let pod = json!({
+            "containers": [engine(|container| {
+                container["volumeMounts"] = json!([{"name": "cache", "mountPath": "/cache"}]);
+            })],
+            "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "cache"}}],
+        });
+        person.apply(&target("Deployment", "claim", &pod, &json!({})));
+        place.until("claim", "rolled out", is_rolled_out).await;
+        measured(place, person, "Deployment", "claim").await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stateful_set_is_tested_and_one_with_a_claim_for_each_pod_is_refused_with_what_to_do() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "stateful").await;
-    let person = Person::new(&place);
-    let is_up = |set: &StatefulSet| set.status.as_ref().is_some_and(|status| status.ready_replicas == Some(1));
-    let plain = json!({"containers": [engine(|_| {})]});
-    person.apply(&target("StatefulSet", "plain", &plain, &json!({"serviceName": "plain"})));
-    place.until("plain", "up", is_up).await;
-    run_of(&place, &person, "StatefulSet", "plain").await;
+    told("stateful", async |place, person| {
+        let is_up = |set: &StatefulSet| set.status.as_ref().is_some_and(|status| status.ready_replicas == Some(1));
+        let plain = json!({"containers": [engine(|_| {})]});
+        person.apply(&target("StatefulSet", "plain", &plain, &json!({"serviceName": "plain"})));
+        place.until("plain", "up", is_up).await;
+        measured(place, person, "StatefulSet", "plain").await;
 
-    let pod = json!({"containers": [engine(|container| {
-        container["volumeMounts"] = json!([{"name": "cache", "mountPath": "/cache"}]);
-    })]});
-    let claims = json!([{
-        "metadata": {"name": "cache"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    }]);
-    person.apply(&target(
-        "StatefulSet",
-        "claims",
-        &pod,
-        &json!({"serviceName": "claims", "volumeClaimTemplates": claims}),
-    ));
-    place.until("claims", "up", is_up).await;
-    let run = ended_run(&place, &person, "StatefulSet", "claims").await;
-    let status = run.status.unwrap();
-    assert_eq!((status.verdict, status.reasons), (Some(Verdict::Error), vec!["TemplateRefused".to_owned()]));
-    let messages = status.domains[0].messages.join(" ");
-    assert!(messages.contains("move what all pods need to a shared volume"), "{messages}");
-    place.leave().await;
+        let pod = json!({"containers": [engine(|container| {
+            container["volumeMounts"] = json!([{"name": "cache", "mountPath": "/cache"}]);
+        })]});
+        let claims = json!([{
+            "metadata": {"name": "cache"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }]);
+        person.apply(&target(
+            "StatefulSet",
+            "claims",
+            &pod,
+            &json!({"serviceName": "claims", "volumeClaimTemplates": claims}),
+        ));
+        place.until("claims", "up", is_up).await;
+        let run = ended_run(place, person, "claims", &short_run("StatefulSet", "claims")).await;
+        let status = run.status.unwrap();
+        assert_eq!((status.verdict, status.reasons), (Some(Verdict::Error), vec!["TemplateRefused".to_owned()]));
+        let messages = status.domains[0].messages.join(" ");
+        assert!(messages.contains("move what all pods need to a shared volume"), "{messages}");
+    })
+    .await;
 }
 
 /// What an administrator permits besides the catalogue's own flags.
@@ -214,30 +194,28 @@ const FROM_VARIABLE: &str = "exec vllm serve tiny --gpu-memory-utilization \"$GP
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flag_in_a_script_is_tuned_where_it_stands() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "script").await;
-    let person = Person::new(&place);
-    let script = |share: &str| format!("exec vllm serve tiny --gpu-memory-utilization {share} --max-num-seqs 64");
-    let engine = engine(|container| {
-        container["command"] = json!(["sh", "-c", script("0.94")]);
-        container.as_object_mut().unwrap().remove("args");
-    });
-    let healed = night_of(&place, &person, &engine, None).await;
-    assert_eq!(container(&healed)["command"], json!(["sh", "-c", script(GOOD)]));
-    place.leave().await;
+    told("script", async |place, person| {
+        let script = |share: &str| format!("exec vllm serve tiny --gpu-memory-utilization {share} --max-num-seqs 64");
+        let engine = engine(|container| {
+            container["command"] = json!(["sh", "-c", script("0.94")]);
+            container.as_object_mut().unwrap().remove("args");
+        });
+        let healed = night_of(place, person, &engine, None).await;
+        assert_eq!(container(&healed)["command"], json!(["sh", "-c", script(GOOD)]));
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_variable_is_tuned_where_the_administrator_permits_it() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "variable").await;
-    let person = Person::new(&place);
-    let engine = engine(|container| {
-        container["command"] = json!(["sh", "-c", FROM_VARIABLE]);
-        container.as_object_mut().unwrap().remove("args");
-        container["env"] = json!([{"name": "GPU_SHARE", "value": "0.94"}]);
-    });
-    let healed = night_of(&place, &person, &engine, Some(&json!({"env": {"name": "GPU_SHARE"}}))).await;
-    assert_eq!(container(&healed)["env"], json!([{"name": "GPU_SHARE", "value": GOOD}]));
-    place.leave().await;
+    told("variable", async |place, person| {
+        let engine = engine(|container| {
+            container["command"] = json!(["sh", "-c", FROM_VARIABLE]);
+            container.as_object_mut().unwrap().remove("args");
+            container["env"] = json!([{"name": "GPU_SHARE", "value": "0.94"}]);
+        });
+        let healed = night_of(place, person, &engine, Some(&json!({"env": {"name": "GPU_SHARE"}}))).await;
+        assert_eq!(container(&healed)["env"], json!([{"name": "GPU_SHARE", "value": GOOD}]));
+    })
+    .await;
 }

@@ -13,9 +13,8 @@ use phaseloop::api::{Promotion, TuningCanary};
 use serde_json::{Value, json};
 
 use crate::{
-    person::Person,
-    story::{NAME, all, begin, canaries, of_people, over_commit, until_a_candidate_is_measured},
-    support::{Place, cluster},
+    story::{NAME, all, begin, canaries, of_people, over_commit, told, until_a_candidate_is_measured},
+    support::Place,
 };
 
 /// What a user has around a model server.
@@ -75,34 +74,33 @@ fn assert_unchanged(before: &BTreeMap<String, Value>, now: &BTreeMap<String, Val
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_production_changes_while_candidates_are_tested_beside_it() {
-    let Some(client) = cluster().await else { return };
-    let place = Place::new(client, "production").await;
-    let person = Person::new(&place);
-    for object in around() {
-        person.apply(&object.to_string());
-    }
-    // The winner is only named.
-    let changed = json!({"promotion": {"delivery": "None"}, "canary": {"measure": "20s"}});
-    begin(&place, &person, &changed).await;
-    let has_healthy = |budget: &PodDisruptionBudget| {
-        budget.status.as_ref().is_some_and(|status| status.current_healthy == 1 && status.expected_pods == 1)
-    };
-    place.until(NAME, "counting the replica", has_healthy).await;
-    let serves = |slices: &[EndpointSlice]| {
-        let ready = slices.iter().flat_map(|slice| &slice.endpoints);
-        ready.filter(|endpoint| endpoint.conditions.as_ref().is_some_and(|it| it.ready == Some(true))).count() == 1
-    };
-    assert!(serves(&all::<EndpointSlice>(&place).await));
-    let before = production(&place).await;
-    over_commit(&person);
-    let night = person.begin_night(NAME);
-    until_a_candidate_is_measured(&place).await;
-    assert_unchanged(&before, &production(&place).await, "while a candidate is loaded");
-    let (code, reason) = person.end(night);
-    person.tell(&format!("{code} {reason}"));
-    assert_unchanged(&before, &production(&place).await, "by a night");
-    assert!(canaries(&place).await.len() >= 2, "{:?}", all::<TuningCanary>(&place).await);
-    person.tell(&format!("{} promotions", all::<Promotion>(&place).await.len()));
-    person.look_around();
-    place.leave().await;
+    told("production", async |place, person| {
+        for object in around() {
+            person.apply(&object.to_string());
+        }
+        // The winner is only named.
+        let changed = json!({"promotion": {"delivery": "None"}, "canary": {"measure": "20s"}});
+        begin(place, person, &changed).await;
+        let has_healthy = |budget: &PodDisruptionBudget| {
+            budget.status.as_ref().is_some_and(|status| status.current_healthy == 1 && status.expected_pods == 1)
+        };
+        place.until(NAME, "counting the replica", has_healthy).await;
+        let serves = |slices: &[EndpointSlice]| {
+            let ready = slices.iter().flat_map(|slice| &slice.endpoints);
+            ready.filter(|endpoint| endpoint.conditions.as_ref().is_some_and(|it| it.ready == Some(true))).count() == 1
+        };
+        assert!(serves(&all::<EndpointSlice>(place).await));
+        let before = production(place).await;
+        over_commit(person);
+        let night = person.begin_night(NAME);
+        until_a_candidate_is_measured(place).await;
+        assert_unchanged(&before, &production(place).await, "while a candidate is loaded");
+        let (code, reason) = person.end(night);
+        person.tell(&format!("{code} {reason}"));
+        assert_unchanged(&before, &production(place).await, "by a night");
+        assert!(canaries(place).await.len() >= 2, "{:?}", all::<TuningCanary>(place).await);
+        person.tell(&format!("{} promotions", all::<Promotion>(place).await.len()));
+        person.look_around();
+    })
+    .await;
 }
