@@ -1,25 +1,27 @@
 //! Who is looked at again when something changes. One table for both callers of the driver: the cluster's controllers and
 //! the simulation's queue.
+//!
+//! It is as narrow as what decisions rest on: with hundreds of targets in a namespace, a change that woke every Escalation
+//! of it would keep the operator busy with looks that see nothing new.
 
 use phaseloop_core::plan::{
     OwnKind,
     label::{LABEL_CANARY, LABEL_ESCALATION, LABEL_PHASE_RUN, LABEL_SCHEDULE},
 };
 
-use super::ObjectKey;
+use super::{Concern, ObjectKey, TargetKey};
 
 /// Objects to look at again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Woken {
     /// One object.
     One(OwnKind, ObjectKey),
-    /// Every object of a kind in a namespace: for changes whose users can't be told from the object. There is one
-    /// Escalation per target, and few promotions that have not ended.
-    All(OwnKind, String),
+    /// Every object of a kind that a change concerns, whose users can't be told from the object.
+    Concerned(OwnKind, Concern),
 }
 
 /// What a changed object is, as far as waking goes.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 #[allow(missing_debug_implementations, reason = "a function has nothing to show")]
 pub struct ChangedObject<'a> {
     /// Its kind.
@@ -28,6 +30,8 @@ pub struct ChangedObject<'a> {
     pub namespace: &'a str,
     /// Its name.
     pub name: &'a str,
+    /// Its target, where it is an object of ours that says so.
+    pub target: Option<TargetKey>,
     /// Looks a label up.
     pub label: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -92,34 +96,43 @@ pub const fn wakers_of(kind: OwnKind) -> &'static [Waker] {
 
 /// Who is looked at again after this change. An object of ours is always looked at itself.
 pub fn woken_by(changed: &ChangedObject<'_>) -> Vec<Woken> {
-    let all = |kind| Woken::All(kind, changed.namespace.to_owned());
+    let concerned = |kind, target| Woken::Concerned(kind, Concern { namespace: changed.namespace.to_owned(), target });
+    let all = |kind| concerned(kind, None);
+    let of_target = |kind| concerned(kind, changed.target.clone());
     let labelled =
         |key: &str, kind| (changed.label)(key).map(|name| Woken::One(kind, ObjectKey::new(changed.namespace, name)));
     let itself = |kind| Woken::One(kind, ObjectKey::new(changed.namespace, changed.name));
     let mut woken = Vec::new();
     match changed.kind {
-        "PhaseSchedule" => woken.extend([itself(OwnKind::PhaseSchedule), all(OwnKind::Escalation)]),
+        "PhaseSchedule" => woken.extend([itself(OwnKind::PhaseSchedule), of_target(OwnKind::Escalation)]),
         "PhaseRun" => {
             woken.push(itself(OwnKind::PhaseRun));
             woken.extend(labelled(LABEL_SCHEDULE, OwnKind::PhaseSchedule));
-            // The next run may wait for this one's pod to end; counting and validation rest on its verdict.
-            woken.extend([all(OwnKind::PhaseRun), all(OwnKind::Escalation), all(OwnKind::Promotion)]);
+            // The next run may wait for this one's pod to end, also on another target: an administrator bounds a
+            // namespace's pods. Counting and validation rest on its verdict.
+            woken.extend([all(OwnKind::PhaseRun), of_target(OwnKind::Escalation), of_target(OwnKind::Promotion)]);
         }
-        // The next older Escalation of a target rules once the oldest is gone.
-        "Escalation" => woken.extend([all(OwnKind::Escalation), all(OwnKind::TuningCanary)]),
+        "Escalation" => {
+            woken.push(itself(OwnKind::Escalation));
+            // The next older Escalation of a target rules once the oldest is gone.
+            woken.extend([of_target(OwnKind::Escalation), of_target(OwnKind::TuningCanary)]);
+        }
         "TuningCanary" => {
             woken.push(itself(OwnKind::TuningCanary));
             woken.extend(labelled(LABEL_ESCALATION, OwnKind::Escalation));
         }
         "Promotion" => {
-            woken.extend([itself(OwnKind::Promotion), all(OwnKind::Promotion)]);
+            woken.extend([itself(OwnKind::Promotion), of_target(OwnKind::Promotion)]);
             woken.extend(labelled(LABEL_ESCALATION, OwnKind::Escalation));
         }
         "Pod" => {
             woken.extend(labelled(LABEL_PHASE_RUN, OwnKind::PhaseRun));
             woken.extend(labelled(LABEL_CANARY, OwnKind::TuningCanary));
         }
-        "Deployment" | "StatefulSet" => woken.extend([all(OwnKind::Promotion), all(OwnKind::Escalation)]),
+        "Deployment" | "StatefulSet" => {
+            let itself = Some(TargetKey::new(changed.kind, changed.name));
+            woken.extend([concerned(OwnKind::Promotion, itself.clone()), concerned(OwnKind::Escalation, itself)]);
+        }
         "ConfigMap" if changed.name == crate::administrator::CONFIG_MAP_NAME => {
             woken.extend([all(OwnKind::Escalation), all(OwnKind::PhaseRun)]);
         }
@@ -134,7 +147,15 @@ mod tests {
 
     fn woken(kind: &str, name: &str, labels: &[(&str, &str)]) -> Vec<Woken> {
         let label = |key: &str| labels.iter().find(|(label, _)| *label == key).map(|(_, value)| (*value).to_owned());
-        woken_by(&ChangedObject { kind, namespace: "chat", name, label: &label })
+        woken_by(&ChangedObject { kind, namespace: "chat", name, target: Some(engine()), label: &label })
+    }
+
+    fn engine() -> TargetKey {
+        TargetKey::new("Deployment", "engine")
+    }
+
+    fn concerned(kind: OwnKind, target: Option<TargetKey>) -> Woken {
+        Woken::Concerned(kind, Concern { namespace: "chat".to_owned(), target })
     }
 
     fn one(kind: OwnKind, name: &str) -> Woken {
@@ -154,10 +175,20 @@ mod tests {
         for expected in [
             one(OwnKind::PhaseRun, "r"),
             one(OwnKind::PhaseSchedule, "nightly"),
-            Woken::All(OwnKind::Escalation, "chat".to_owned()),
-            Woken::All(OwnKind::Promotion, "chat".to_owned()),
+            concerned(OwnKind::Escalation, Some(engine())),
+            concerned(OwnKind::Promotion, Some(engine())),
+            concerned(OwnKind::PhaseRun, None),
         ] {
             assert!(woken.contains(&expected), "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_workload_wakes_whoever_has_it_as_target_and_nobody_else() {
+        for kind in ["Deployment", "StatefulSet"] {
+            let itself = Some(TargetKey::new(kind, "web"));
+            let expected = [concerned(OwnKind::Promotion, itself.clone()), concerned(OwnKind::Escalation, itself)];
+            assert_eq!(woken(kind, "web", &[]), expected);
         }
     }
 
@@ -174,7 +205,7 @@ mod tests {
                 let its_own = changed == kind.name();
                 woken(&changed, name, &every_label).into_iter().any(|woken| match woken {
                     Woken::One(of, _) => of == kind && !its_own,
-                    Woken::All(of, _) => of == kind,
+                    Woken::Concerned(of, _) => of == kind,
                 })
             };
             let wakers: Vec<Waker> = Waker::ALL.into_iter().filter(wakes_it).collect();
@@ -187,6 +218,6 @@ mod tests {
     #[test]
     fn only_the_policy_of_all_config_maps_wakes_anybody() {
         assert_eq!(woken("ConfigMap", "other", &[]), []);
-        assert!(woken("ConfigMap", "phaseloop-policy", &[]).contains(&Woken::All(OwnKind::Escalation, "chat".into())));
+        assert!(woken("ConfigMap", "phaseloop-policy", &[]).contains(&concerned(OwnKind::Escalation, None)));
     }
 }

@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use phaseloop_core::plan::OwnKind;
 use tokio::sync::mpsc;
 
-use crate::controllers::{ObjectKey, Woken};
+use crate::controllers::{Concern, ObjectKey, Woken};
 
 /// Names that wait between a watch and the queue of a kind. The queue takes them at once and keeps each name one time, so
 /// this bounds only how far a watch runs ahead of it; a watch that finds it full waits, and the API server with it.
 /// 5 kinds x 256 names of about 100 bytes: 128 KiB per scope.
 const NAMES_MAX: usize = 256;
 
-/// Objects of a kind that are known, of a namespace or all.
-type Known = Box<dyn Fn(Option<&str>) -> Vec<ObjectKey> + Send + Sync>;
+/// Objects of a kind that are known: those that something concerns, or all.
+type Known = Box<dyn Fn(Option<&Concern>) -> Vec<ObjectKey> + Send + Sync>;
 
 struct Bell {
     names: mpsc::Sender<ObjectKey>,
@@ -34,7 +34,7 @@ impl BellsBuilder {
     pub fn hang(
         &mut self,
         kind: OwnKind,
-        known: impl Fn(Option<&str>) -> Vec<ObjectKey> + Send + Sync + 'static,
+        known: impl Fn(Option<&Concern>) -> Vec<ObjectKey> + Send + Sync + 'static,
     ) -> mpsc::Receiver<ObjectKey> {
         let (names, receiver) = mpsc::channel(NAMES_MAX);
         self.0.insert(kind, Bell { names, known: Box::new(known) });
@@ -52,7 +52,7 @@ impl Bells {
     pub async fn ring(&self, woken: Woken) {
         match woken {
             Woken::One(kind, key) => self.tell(kind, vec![key]).await,
-            Woken::All(kind, namespace) => self.tell(kind, self.known(kind, Some(&namespace))).await,
+            Woken::Concerned(kind, concern) => self.tell(kind, self.known(kind, Some(&concern))).await,
         }
     }
 
@@ -61,8 +61,8 @@ impl Bells {
         self.tell(kind, self.known(kind, None)).await;
     }
 
-    fn known(&self, kind: OwnKind, namespace: Option<&str>) -> Vec<ObjectKey> {
-        self.0.get(&kind).map(|bell| (bell.known)(namespace)).unwrap_or_default()
+    fn known(&self, kind: OwnKind, concern: Option<&Concern>) -> Vec<ObjectKey> {
+        self.0.get(&kind).map(|bell| (bell.known)(concern)).unwrap_or_default()
     }
 
     async fn tell(&self, kind: OwnKind, keys: Vec<ObjectKey>) {

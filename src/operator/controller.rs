@@ -4,21 +4,16 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use kube::{
     ResourceExt as _,
-    runtime::{
-        applier,
-        controller::{Action, Config, Error as ControllerError, ReconcileRequest},
-        reflector::{ObjectRef, Store},
-    },
+    runtime::reflector::{ObjectRef, Store},
 };
 use phaseloop_core::plan::Wake;
 use tokio::sync::{mpsc, watch};
@@ -27,7 +22,7 @@ use tracing::Instrument as _;
 use super::{pulse::Pulse, watched::Watched};
 use crate::{
     cluster::MonotonicClock,
-    controllers::{Backoff, Context, Kind, ObjectKey, ReconcileError, reconcile},
+    controllers::{Backoff, Context, Kind, ObjectKey, ReconcileError, WorkQueue, reconcile},
     telemetry::Metrics,
 };
 
@@ -53,13 +48,15 @@ pub struct ControllerParts {
     pub looks: Arc<AtomicU64>,
 }
 
-/// What a queue hands to each of its looks.
+/// One kind's queue, and who works through it.
 ///
-/// Its size has a bound: an entry of the backoff per object that fails, and in kube's queue one per object that waits,
-/// each about 200 bytes: with 1,000 objects less than half a MiB.
-struct Looking {
+/// Its size has a bound: beside the queue, an entry of the backoff per object that fails, of about 200 bytes: with 1,000
+/// objects less than half a MiB together.
+struct Looking<K: Kind> {
     parts: ControllerParts,
-    backoff: Mutex<Backoff<ObjectKey>>,
+    store: Store<Watched<K>>,
+    queue: WorkQueue<ObjectKey, Duration>,
+    backoff: Backoff<ObjectKey>,
 }
 
 /// Looks at objects of one kind in one scope until `stop` comes, then lets the look that is going on end.
@@ -79,89 +76,124 @@ pub async fn run_controller<K: Kind>(
             _opened = gate.wait_for(|open| *open) => {}
         }
     }
-    let looking = Arc::new(Looking { parts, backoff: Mutex::default() });
-    let of_deleted = looking.clone();
-    let queue = rung::<K>(names).take_until(stop).map(Ok::<_, std::convert::Infallible>);
-    applier(look::<K>, look_again_after::<K>, looking, store, queue, Config::default().concurrency(1))
-        .for_each(|looked| {
-            match looked {
-                // Its failures in a row go with it.
-                Err(ControllerError::ObjectNotFound(object)) => {
-                    let key = ObjectKey::new(object.namespace.clone().unwrap_or_default(), object.name.clone());
-                    backoff(&of_deleted).succeeded(&key);
-                }
-                // The error policy has told of a failed look.
-                Ok(_) | Err(ControllerError::ReconcilerFailed(..)) => {}
-                Err(error) => tracing::error!(kind = %K::KIND, error = %error, "the queue met with trouble"),
+    Looking { parts, store, queue: WorkQueue::default(), backoff: Backoff::default() }.work(names, stop).await;
+}
+
+impl<K: Kind> Looking<K> {
+    async fn work(mut self, mut names: mpsc::Receiver<ObjectKey>, mut stop: Pin<&mut impl Future<Output = ()>>) {
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => return,
+                () = std::future::ready(()) => {}
             }
-            std::future::ready(())
-        })
-        .await;
+            while let Ok(rung) = names.try_recv() {
+                self.queue.add(rung, self.now());
+            }
+            if let Some(key) = self.queue.take_due(self.now()) {
+                self.look(key, &mut names).await;
+                continue;
+            }
+            tokio::select! {
+                () = &mut stop => return,
+                rung = names.recv() => match rung {
+                    Some(key) => self.queue.add(key, self.now()),
+                    // Nobody is left who could ring: the scope is closed.
+                    None => return,
+                },
+                () = until_due(self.queue.next_at().map(|at| at.saturating_sub(self.now()))) => {}
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.parts.monotonic.elapsed()
+    }
+
+    /// Looks at an object; takes meanwhile what is rung, so that no watch waits for a look.
+    async fn look(&mut self, key: ObjectKey, names: &mut mpsc::Receiver<ObjectKey>) {
+        if self.store.get(&ObjectRef::<Watched<K>>::new(&key.name).within(&key.namespace)).is_none() {
+            // Its failures in a row go with it.
+            self.backoff.succeeded(&key);
+            return;
+        }
+        let (parts, looked_at) = (self.parts.clone(), key.clone());
+        let mut look = std::pin::pin!(look::<K>(&parts, &looked_at));
+        let looked = loop {
+            tokio::select! {
+                looked = &mut look => break looked,
+                Some(rung) = names.recv() => self.queue.add(rung, self.now()),
+            }
+        };
+        if let Some(delay) = self.again_after(&key, looked) {
+            self.queue.add(key, self.now().saturating_add(delay));
+        }
+    }
+
+    /// In how long the queue is to look again, if it is to do so without a change.
+    fn again_after(&mut self, key: &ObjectKey, looked: Result<Option<Duration>, ReconcileError>) -> Option<Duration> {
+        let error = match looked {
+            Ok(again) => {
+                self.backoff.succeeded(key);
+                return again;
+            }
+            Err(error) => error,
+        };
+        let cause = error.call().map_or_else(String::new, crate::cluster::ClusterError::chain);
+        if !error.is_retryable() {
+            tracing::error!(kind = %K::KIND, object = %key, error = %error, cause, "waits for a change of the object");
+            return None;
+        }
+        let delay = self.backoff.failed(key.clone());
+        tracing::warn!(kind = %K::KIND, object = %key, error = %error, cause, again_in = %delay, "is looked at again");
+        Some(delay.unsigned_abs())
+    }
 }
 
-fn rung<K: Kind>(mut names: mpsc::Receiver<ObjectKey>) -> impl futures::Stream<Item = ReconcileRequest<Watched<K>>> {
-    stream::poll_fn(move |context| names.poll_recv(context))
-        .map(|key| ObjectRef::<Watched<K>>::new(&key.name).within(&key.namespace).into())
+/// For ever where nothing is due.
+async fn until_due(delay: Option<Duration>) {
+    match delay {
+        Some(delay) => tokio::time::sleep(delay).await,
+        None => std::future::pending().await,
+    }
 }
 
-type Looked = Pin<Box<dyn Future<Output = Result<Action, ReconcileError>> + Send>>;
-
-#[allow(clippy::needless_pass_by_value, reason = "the queue hands a look what it owns")]
-fn look<K: Kind>(object: Arc<Watched<K>>, with: Arc<Looking>) -> Looked {
-    let key = key_of(&object);
-    let id = with.parts.looks.fetch_add(1, Ordering::Relaxed) + 1;
+/// One look, when it is this replica's turn. Says in how long it wants another one.
+async fn look<K: Kind>(parts: &ControllerParts, key: &ObjectKey) -> Result<Option<Duration>, ReconcileError> {
+    let id = parts.looks.fetch_add(1, Ordering::Relaxed) + 1;
     let span = tracing::info_span!(
         "reconcile", kind = %K::KIND, namespace = key.namespace, object = key.name, reconcile_id = id,
         cycle = tracing::field::Empty
     );
-    Box::pin(async move { one_look::<K>(&with, &key).await }.instrument(span))
-}
-
-async fn one_look<K: Kind>(with: &Looking, key: &ObjectKey) -> Result<Action, ReconcileError> {
-    let ControllerParts { context, turn, pulse, monotonic, metrics, .. } = &with.parts;
-    let _turn = turn.lock().await;
-    let began = monotonic.elapsed();
-    pulse.beat();
-    let looked = reconcile::<K>(context, key).await;
-    pulse.rest();
-    let took = monotonic.elapsed().saturating_sub(began);
-    metrics.reconciled(K::KIND.name(), took, looked.as_ref().err().map(ReconcileError::reason));
-    let wake = looked?;
-    backoff(with).succeeded(key);
-    let now = context.clock.now();
-    tracing::debug!(took_ms = took.as_millis(), ?wake, "looked at");
-    Ok(action(wake.capped(now), now))
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the queue hands its error policy what it owns")]
-fn look_again_after<K: Kind>(object: Arc<Watched<K>>, error: &ReconcileError, with: Arc<Looking>) -> Action {
-    let key = key_of(&object);
-    let cause = error.call().map_or_else(String::new, crate::cluster::ClusterError::chain);
-    if !error.is_retryable() {
-        tracing::error!(kind = %K::KIND, object = %key, error = %error, cause, "waits for a change of the object");
-        return Action::await_change();
+    async {
+        let ControllerParts { context, turn, pulse, monotonic, metrics, .. } = parts;
+        let _turn = turn.lock().await;
+        let began = monotonic.elapsed();
+        pulse.beat();
+        let looked = reconcile::<K>(context, key).await;
+        pulse.rest();
+        let took = monotonic.elapsed().saturating_sub(began);
+        metrics.reconciled(K::KIND.name(), took, looked.as_ref().err().map(ReconcileError::reason));
+        let wake = looked?;
+        let now = context.clock.now();
+        tracing::debug!(took_ms = took.as_millis(), ?wake, "looked at");
+        Ok(delay_until(wake.capped(now), now))
     }
-    let delay = backoff(&with).failed(key.clone());
-    tracing::warn!(kind = %K::KIND, object = %key, error = %error, cause, again_in = %delay, "is looked at again");
-    Action::requeue(delay.unsigned_abs())
-}
-
-fn backoff(with: &Looking) -> std::sync::MutexGuard<'_, Backoff<ObjectKey>> {
-    // Counts of failures are sound at every moment, also where somebody panicked while holding them.
-    with.backoff.lock().unwrap_or_else(PoisonError::into_inner)
+    .instrument(span)
+    .await
 }
 
 pub(super) fn key_of<K: Kind>(object: &Watched<K>) -> ObjectKey {
     ObjectKey::new(object.namespace().unwrap_or_default(), object.name_any())
 }
 
-/// When the queue is to look again.
-fn action(wake: Wake, now: Timestamp) -> Action {
+/// How long a wake lies ahead; `None`: only a change wakes.
+fn delay_until(wake: Wake, now: Timestamp) -> Option<Duration> {
     match wake {
-        Wake::OnChange => Action::await_change(),
+        Wake::OnChange => None,
         Wake::At(instant) => {
             let delay = instant.duration_since(now);
-            Action::requeue(if delay.is_negative() { Duration::ZERO } else { delay.unsigned_abs() })
+            Some(if delay.is_negative() { Duration::ZERO } else { delay.unsigned_abs() })
         }
     }
 }

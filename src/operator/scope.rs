@@ -10,7 +10,7 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Pod},
 };
 use kube::{
-    Client, Resource as _, ResourceExt as _,
+    Client, Resource as _,
     core::PartialObjectMeta,
     runtime::{
         reflector::{self, ObjectRef, Store, store::Writer},
@@ -30,14 +30,14 @@ use super::{
     readiness::{Gate, Readiness},
     stop::StopSignal,
     vitals::FactsSource,
-    watch::{WatchParts, api_of, settings, watch},
+    watch::{Hearing, WatchParts, api_of, settings, watch},
     watched::Watched,
 };
 use crate::{
     administrator::CONFIG_MAP_NAME,
     cluster::Readable,
     controllers::{
-        Kind, ObjectKey,
+        Concern, Kind, ObjectKey,
         escalation::Escalations,
         phase_run::PhaseRuns,
         phase_schedule::PhaseSchedules,
@@ -98,11 +98,16 @@ impl<K: Kind> Desk<K> {
 }
 
 /// Sorted: the store's own order differs from process to process.
-fn known_in<K: Kind>(store: Store<Watched<K>>) -> impl Fn(Option<&str>) -> Vec<ObjectKey> + Send + Sync {
-    move |namespace| {
+fn known_in<K: Kind>(store: Store<Watched<K>>) -> impl Fn(Option<&Concern>) -> Vec<ObjectKey> + Send + Sync {
+    move |concern| {
         let objects = store.state();
-        let of = objects.iter().filter(|object| namespace.is_none() || object.namespace().as_deref() == namespace);
-        let mut keys: Vec<ObjectKey> = of.map(|object| key_of(object)).collect();
+        let is_concerned = |object: &Watched<K>| {
+            concern.is_none_or(|concern| {
+                concern.includes(object.meta().namespace.as_deref().unwrap_or_default(), object.subject())
+            })
+        };
+        let concerned = objects.iter().filter(|object| is_concerned(object));
+        let mut keys: Vec<ObjectKey> = concerned.map(|object| key_of(object)).collect();
         keys.sort();
         keys
     }
@@ -159,7 +164,8 @@ impl Opening<'_> {
         let mut rung = woken_of(waker);
         rung.retain(|kind| *kind != K::KIND);
         rung.push(K::KIND);
-        self.watch::<Watched<K>>(settings(), gate, rung, keep);
+        let hearing = Hearing { keep, target: |object: &Watched<K>| object.subject().target.clone() };
+        self.watch::<Watched<K>>(settings(), gate, rung, hearing);
         let facts = store.clone();
         self.open
             .facts
@@ -182,7 +188,8 @@ impl Opening<'_> {
                 last_words.hear(pod);
             }
         };
-        self.watch::<Pod>(narrowed(Waker::TestPod), gate, woken_of(Waker::TestPod), keep);
+        let hearing = Hearing { keep, target: |_: &Pod| None };
+        self.watch::<Pod>(narrowed(Waker::TestPod), gate, woken_of(Waker::TestPod), hearing);
         self
     }
 
@@ -193,7 +200,8 @@ impl Opening<'_> {
         T: kube::Resource<DynamicType = ()>,
     {
         let gate = self.parts.readiness.gate(&T::kind(&()), &self.scope.to_string(), FIRST_LIST);
-        self.watch::<PartialObjectMeta<T>>(narrowed(waker), gate, woken_of(waker), |_| {});
+        let hearing = Hearing { keep: |_: &Event<_>| {}, target: |_: &PartialObjectMeta<T>| None };
+        self.watch::<PartialObjectMeta<T>>(narrowed(waker), gate, woken_of(waker), hearing);
         self
     }
 
@@ -202,7 +210,7 @@ impl Opening<'_> {
         settings: watcher::Config,
         gate: Gate,
         wakes: Vec<OwnKind>,
-        keep: impl FnMut(&Event<W>) + Send + 'static,
+        hearing: Hearing<W, impl FnMut(&Event<W>) + Send + 'static>,
     ) {
         let api = api_of::<W>(self.parts.client.clone(), self.scope);
         let metrics = self.parts.controller.metrics.clone();
@@ -213,7 +221,7 @@ impl Opening<'_> {
                 () = stop.clone().came() => return,
                 _answers = server.wait_for(|answers| *answers) => {}
             }
-            watch(api, settings, parts, keep, stop.came()).await;
+            watch(api, settings, parts, hearing, stop.came()).await;
         });
     }
 }

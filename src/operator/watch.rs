@@ -12,7 +12,7 @@ use phaseloop_core::plan::OwnKind;
 use super::{bell::Bells, configuration::Scope, connection::chain, readiness::Gate};
 use crate::{
     cluster::Readable,
-    controllers::{Woken, wake::ChangedObject, woken_by},
+    controllers::{TargetKey, Woken, wake::ChangedObject, woken_by},
     telemetry::Metrics,
 };
 
@@ -39,6 +39,15 @@ pub struct WatchParts {
     pub metrics: Metrics,
 }
 
+/// What is done with what a watch hears.
+#[allow(missing_debug_implementations, reason = "functions have nothing to show")]
+pub struct Hearing<W, Keep> {
+    /// Keeps of it what is needed later.
+    pub keep: Keep,
+    /// The target of an object of ours.
+    pub target: fn(&W) -> Option<TargetKey>,
+}
+
 /// An interface to the objects of a type in a scope.
 pub fn api_of<W: Readable>(client: Client, scope: &Scope) -> Api<W> {
     match scope {
@@ -52,17 +61,17 @@ pub fn settings() -> watcher::Config {
     watcher::Config::default().page_size(PAGE_OBJECTS_MAX)
 }
 
-/// Watches until `stop` comes. Everything that is heard goes to `keep` first, and then wakes whoever rests on it.
+/// Watches until `stop` comes. Everything that is heard is kept first, and then wakes whoever rests on it.
 pub async fn watch<W: Readable>(
     api: Api<W>,
     settings: watcher::Config,
     parts: WatchParts,
-    keep: impl FnMut(&Event<W>),
+    hearing: Hearing<W, impl FnMut(&Event<W>)>,
     stop: impl Future<Output = ()>,
 ) {
     tokio::select! {
         () = stop => {}
-        () = listen(api, settings, &parts, keep) => {}
+        () = listen(api, settings, &parts, hearing) => {}
     }
 }
 
@@ -70,8 +79,9 @@ async fn listen<W: Readable>(
     api: Api<W>,
     settings: watcher::Config,
     parts: &WatchParts,
-    mut keep: impl FnMut(&Event<W>),
+    hearing: Hearing<W, impl FnMut(&Event<W>)>,
 ) {
+    let Hearing { mut keep, target } = hearing;
     let kind = W::kind(&()).into_owned();
     let begin = || Box::pin(watcher(api.clone(), settings.clone()));
     let mut events = begin();
@@ -90,7 +100,7 @@ async fn listen<W: Readable>(
                         parts.metrics.watch_restarted(&kind);
                     }
                 }
-                tell(event, parts).await;
+                tell(event, parts, target).await;
             }
             Err(error) if is_expired(&error) => {}
             Err(error) => {
@@ -114,7 +124,7 @@ fn is_expired(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
 
-async fn tell<W: Readable>(event: Event<W>, parts: &WatchParts) {
+async fn tell<W: Readable>(event: Event<W>, parts: &WatchParts, target: fn(&W) -> Option<TargetKey>) {
     match event {
         Event::Init | Event::InitApply(_) => {}
         Event::InitDone => {
@@ -124,17 +134,17 @@ async fn tell<W: Readable>(event: Event<W>, parts: &WatchParts) {
             }
         }
         Event::Apply(object) | Event::Delete(object) => {
-            for woken in woken_of(&object) {
+            for woken in woken_of(&object, target(&object)) {
                 parts.bells.ring(woken).await;
             }
         }
     }
 }
 
-fn woken_of<W: Readable>(object: &W) -> Vec<Woken> {
+fn woken_of<W: Readable>(object: &W, target: Option<TargetKey>) -> Vec<Woken> {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let (kind, label) = (W::kind(&()), |key: &str| object.labels().get(key).cloned());
-    woken_by(&ChangedObject { kind: &kind, namespace: &namespace, name: &name, label: &label })
+    woken_by(&ChangedObject { kind: &kind, namespace: &namespace, name: &name, target, label: &label })
 }
 
 /// A failure in words, and whether it can end without somebody doing something.

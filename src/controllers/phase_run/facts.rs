@@ -23,10 +23,15 @@ pub fn target_of(run: &PhaseRun) -> TargetReference {
 
 /// Whether a run has ended, one way or the other.
 pub fn has_ended(run: &PhaseRun) -> bool {
+    run.status.as_ref().and_then(|status| status.phase).is_some_and(phase_has_ended)
+}
+
+/// Whether a run in this phase has ended.
+pub const fn phase_has_ended(phase: PhaseRunPhase) -> bool {
     use PhaseRunPhase::{Aborted, Analyzing, Completed, Failed, Pending, Running};
-    match run.status.as_ref().and_then(|status| status.phase) {
-        Some(Completed | Failed | Aborted) => true,
-        None | Some(Pending | Running | Analyzing) => false,
+    match phase {
+        Completed | Failed | Aborted => true,
+        Pending | Running | Analyzing => false,
     }
 }
 

@@ -21,6 +21,7 @@ use phaseloop_core::plan::{Intent, OwnKind, Plan};
 
 pub use self::{
     observe::{ObservedPromotion, ObservedWorld},
+    progress::phase_has_ended,
     terms::{PromotionOrigin, promotion_spec, promotion_terms},
     validate::{ValidPromotion, ValidWorld},
 };

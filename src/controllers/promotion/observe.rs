@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use phaseloop_core::plan::FieldAddress;
 use serde_json::json;
 
-use super::progress::core_phase;
+use super::progress::phase_has_ended;
 use crate::{
     api::{
         Escalation, PhaseRun, Promotion, TuningCanary,
@@ -64,7 +64,7 @@ pub struct ObservedWorld {
 
 /// Whether a promotion has ended.
 pub(super) fn has_ended(promotion: &Promotion) -> bool {
-    promotion.status.as_ref().and_then(|status| status.phase).is_some_and(|phase| core_phase(phase).is_terminal())
+    promotion.status.as_ref().and_then(|status| status.phase).is_some_and(phase_has_ended)
 }
 
 /// Reads it.

@@ -81,6 +81,11 @@ fn reason_named(name: &str) -> Option<PromotionReason> {
     PromotionReason::deserialize(name).ok()
 }
 
+/// Whether a promotion in this phase has ended: it owes nothing and reads nothing.
+pub const fn phase_has_ended(phase: wire::PromotionPhase) -> bool {
+    core_phase(phase).is_terminal()
+}
+
 /// The core's name of a phase.
 pub(super) const fn core_phase(phase: wire::PromotionPhase) -> PromotionPhase {
     match phase {

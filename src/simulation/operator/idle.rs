@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use phaseloop_core::plan::Wake;
 
-use super::queue::WorkItem;
+use super::item::WorkItem;
 use crate::simulation::api_server::{ApiServer, Change, ReadScope};
 
 /// What is known of an object that rests.

@@ -2,7 +2,7 @@
 
 use phaseloop_core::plan::{OwnKind, Wake};
 
-use super::queue::WorkItem;
+use super::item::WorkItem;
 use crate::controllers::{
     Context, ReconcileError, escalation::Escalations, phase_run::PhaseRuns, phase_schedule::PhaseSchedules,
     promotion::Promotions, reconcile, tuning_canary::TuningCanaries,

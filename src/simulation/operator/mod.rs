@@ -7,15 +7,15 @@
 
 mod idle;
 mod interruption;
+mod item;
 mod leadership;
 mod look;
-mod queue;
 mod replica;
 mod request_gate;
 
 pub use interruption::Interruption;
+pub use item::WorkItem;
 pub use leadership::LeadershipSwitch;
 pub use look::look;
-pub use queue::{WorkItem, WorkQueue};
 pub use replica::{NoticeTerms, Progress, Replica, ReplicaParts, ReplicaState};
 pub use request_gate::{RequestFault, RequestGate, RequestTrouble};

@@ -1,7 +1,7 @@
 //! One replica of the operator: its queue, what it has been told of, and the look that it is in the middle of.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt,
     future::Future,
     pin::Pin,
@@ -15,16 +15,16 @@ use serde_json::Value;
 
 use super::{
     idle::{Rest, Rests},
+    item::WorkItem,
     leadership::LeadershipSwitch,
     look::look,
-    queue::{WorkItem, WorkQueue},
     request_gate::RequestGate,
 };
 use crate::{
     cluster::{CallTimeouts, Clock, Cluster, execute::AuditExport},
     controllers::{
-        Backoff, Context, Leadership as _, ObjectKey, OperatorSettings, ReconcileError, Woken, wake::ChangedObject,
-        woken_by,
+        Backoff, Context, Leadership as _, ObjectKey, OperatorSettings, ReconcileError, Subject, Woken, WorkQueue,
+        wake::ChangedObject, woken_by,
     },
     simulation::{
         api_server::{ApiServer, Change, ChangeKind},
@@ -104,9 +104,10 @@ pub struct Replica {
     context: Context,
     leadership: LeadershipSwitch,
     notices: NoticeTerms,
-    queue: WorkQueue,
+    queue: WorkQueue<WorkItem, Timestamp>,
     backoff: Backoff<WorkItem>,
-    known: BTreeSet<WorkItem>,
+    /// What each object that it knows is about.
+    known: BTreeMap<WorkItem, Subject>,
     cursor: u64,
     /// Objects whose next look would see nothing new.
     rests: Option<Rests>,
@@ -132,7 +133,7 @@ impl Replica {
             notices,
             queue: WorkQueue::default(),
             backoff: Backoff::default(),
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
             cursor: 0,
             rests: skips_idle_looks.then(Rests::default),
             relist_at: None,
@@ -236,7 +237,7 @@ impl Replica {
         }
         for (_, object) in self.parts.server.objects() {
             if let Some(item) = own_item(&object.value) {
-                self.known.insert(item.clone());
+                self.known.insert(item.clone(), subject_of(item.kind, &object.value));
                 self.queue.add(item, now);
             }
         }
@@ -262,10 +263,13 @@ impl Replica {
             self.relist_at.get_or_insert(at);
             return;
         }
-        if let Some(item) = own_item(object) {
+        let item = own_item(object);
+        let subject = item.as_ref().map(|item| subject_of(item.kind, object));
+        let target = subject.as_ref().and_then(|subject| subject.target.clone());
+        if let Some((item, subject)) = item.zip(subject) {
             match change.kind {
                 ChangeKind::Deleted => self.known.remove(&item),
-                ChangeKind::Added | ChangeKind::Modified => self.known.insert(item),
+                ChangeKind::Added | ChangeKind::Modified => self.known.insert(item, subject),
             };
         }
         let at = self.heard_at();
@@ -275,6 +279,7 @@ impl Replica {
             kind: text("/kind"),
             namespace: text("/metadata/namespace"),
             name: text("/metadata/name"),
+            target,
             label: &label,
         };
         for woken in woken_by(&changed) {
@@ -293,10 +298,12 @@ impl Replica {
     fn wake(&mut self, woken: Woken, at: Timestamp) {
         let items: Vec<WorkItem> = match woken {
             Woken::One(kind, key) => vec![WorkItem { kind, key }],
-            Woken::All(kind, namespace) => {
-                let first = WorkItem { kind, key: ObjectKey::new(namespace.clone(), "") };
-                let all = self.known.range(first..);
-                all.take_while(|item| item.kind == kind && item.key.namespace == namespace).cloned().collect()
+            Woken::Concerned(kind, concern) => {
+                let first = WorkItem { kind, key: ObjectKey::new(concern.namespace.clone(), "") };
+                let of_kind = self.known.range(first..).take_while(|(item, _)| item.kind == kind);
+                let of_namespace = of_kind.take_while(|(item, _)| item.key.namespace == concern.namespace);
+                let concerned = of_namespace.filter(|(item, about)| concern.includes(&item.key.namespace, about));
+                concerned.map(|(item, _)| item.clone()).collect()
             }
         };
         for item in items {
@@ -420,6 +427,12 @@ fn own_item(object: &Value) -> Option<WorkItem> {
     }
     let text = |field: &str| object.get("metadata")?.get(field)?.as_str();
     Some(WorkItem { kind, key: ObjectKey::new(text("namespace").unwrap_or_default(), text("name")?) })
+}
+
+/// What an object of ours is about.
+fn subject_of(kind: OwnKind, object: &Value) -> Subject {
+    let part = |name: &str| object.get(name).unwrap_or(&Value::Null);
+    Subject::of(kind, part("spec"), part("status"))
 }
 
 /// Polls a future once, with the waker of whoever waits.
