@@ -17,6 +17,14 @@ pub(super) struct PodsAreIsolated {
     pods: BTreeMap<String, Map<String, Value>>,
 }
 
+/// What selects pods, and where its selector stands.
+const SELECTING: [(&str, &str); 4] = [
+    ("Service", "/spec/selector"),
+    ("Deployment", "/spec/selector/matchLabels"),
+    ("StatefulSet", "/spec/selector/matchLabels"),
+    ("ReplicaSet", "/spec/selector/matchLabels"),
+];
+
 /// Whether every label of a selector stands among these. A selector that asks for nothing selects nothing here: a
 /// Service without one has no pods.
 fn selects(selector: &Map<String, Value>, labels: &Map<String, Value>) -> bool {
@@ -29,32 +37,52 @@ impl Invariant for PodsAreIsolated {
     }
 
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
-        let map = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_object).cloned();
-        for (of, pointer) in [
-            ("Service", "/spec/selector"),
-            ("Deployment", "/spec/selector/matchLabels"),
-            ("StatefulSet", "/spec/selector/matchLabels"),
-            ("ReplicaSet", "/spec/selector/matchLabels"),
-        ] {
-            if let Some(change) = at.change_of(of) {
-                let key = format!("{of} {}", name(change.object));
-                self.selectors.insert(key, map(change.object, pointer).unwrap_or_default());
+        let selection = SELECTING.iter().find_map(|(of, pointer)| Some((of, pointer, at.change_of(of)?)));
+        let found = if let Some((of, pointer, change)) = selection {
+            let key = format!("{of} {}", name(change.object));
+            let selector = map(change.object, pointer);
+            if !keep(&mut self.selectors, &key, change.kind, &selector) || self.pods.is_empty() {
+                return None;
             }
+            let pod = self.pods.iter().find(|(_, labels)| selects(&selector, labels));
+            pod.map(|(pod, _)| (key, pod.clone()))
+        } else {
+            let change = at.change_of("Pod").filter(|change| is_ours(change.object))?;
+            let (pod, labels) = (name(change.object).to_owned(), map(change.object, "/metadata/labels"));
+            if !keep(&mut self.pods, &pod, change.kind, &labels) {
+                return None;
+            }
+            let owner = self.selectors.iter().find(|(_, selector)| selects(selector, &labels));
+            owner.map(|(owner, _)| (owner.clone(), pod))
+        };
+        Some(found.map_or(Ok(()), |(owner, pod)| Err(format!("{owner} selects the test pod {pod}"))))
+    }
+}
+
+fn map(object: &Value, pointer: &str) -> Map<String, Value> {
+    object.pointer(pointer).and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// Keeps what a change says. Whether there is anything new to compare: only that is, so that a world of a thousand targets is
+/// not compared with itself at every status.
+fn keep(
+    known: &mut BTreeMap<String, Map<String, Value>>,
+    key: &str,
+    kind: ChangeKind,
+    said: &Map<String, Value>,
+) -> bool {
+    match kind {
+        ChangeKind::Deleted => {
+            known.remove(key);
+            false
         }
-        if let Some(change) = at.change_of("Pod").filter(|change| is_ours(change.object)) {
-            let labels = map(change.object, "/metadata/labels").unwrap_or_default();
-            self.pods.insert(name(change.object).to_owned(), labels);
-        } else if !["Service", "Deployment", "StatefulSet", "ReplicaSet"].iter().any(|of| at.change_of(of).is_some()) {
-            return None;
+        ChangeKind::Added | ChangeKind::Modified => {
+            let is_new = known.get(key) != Some(said);
+            if is_new {
+                known.insert(key.to_owned(), said.clone());
+            }
+            is_new
         }
-        if self.pods.is_empty() {
-            return None;
-        }
-        let found = self.selectors.iter().find_map(|(owner, selector)| {
-            let pod = self.pods.iter().find(|(_, labels)| selects(selector, labels))?;
-            Some(format!("{owner} selects the test pod {}", pod.0))
-        });
-        Some(found.map_or(Ok(()), Err))
     }
 }
 
@@ -116,6 +144,28 @@ mod tests {
                 }
                 assert_eq!(oracles.figures().violations_total, violations, "{selector} {pod_first}");
             }
+        }
+    }
+
+    #[test]
+    fn a_label_that_a_test_pod_is_given_later_is_found_and_a_pod_that_is_gone_is_not() {
+        let pod = |label: &str| json!({"metadata": {"name": "p", "labels": {"app.kubernetes.io/managed-by": "phaseloop", "app": label}}});
+        let service = json!({"metadata": {"name": "s"}, "spec": {"selector": {"app": "web"}}});
+        let (isolated, found) = (pod("test"), pod("web"));
+        for (later, violations) in [((ChangeKind::Modified, &found), 1), ((ChangeKind::Deleted, &isolated), 0)] {
+            let mut oracles = Oracles::of(vec![Box::<PodsAreIsolated>::default()]);
+            let selecting = json!({"metadata": {"name": "late"}, "spec": {"selector": {"app": "test"}}});
+            let changes = [
+                (ChangeKind::Added, "Service", &service),
+                (ChangeKind::Added, "Pod", &isolated),
+                (later.0, "Pod", later.1),
+                (ChangeKind::Added, "Service", &selecting),
+            ];
+            for (kind, of, object) in changes {
+                let change = ObjectChange { kind, of, object, before: None, by: "" };
+                oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(change));
+            }
+            assert_eq!(oracles.figures().violations_total, violations);
         }
     }
 
