@@ -107,3 +107,14 @@ fn a_metric_or_a_label_that_nobody_writes_is_found() {
     );
     assert_eq!(unknown_in("phaseloop_gates{gat=\"x\",state=\"open\"} + phaseloop_none"), ["phaseloop_none", "{gat}"]);
 }
+
+#[test]
+fn each_alert_has_its_test_in_which_it_fires() {
+    let tests = read("tests/chart/alerts-test.yaml");
+    for alert in alerts() {
+        let name = alert["alert"].as_str().unwrap();
+        let in_a_sample = tests.contains(&format!("alertname=\"{name}\""));
+        let by_name = tests.contains(&format!("alertname: {name}\n"));
+        assert!(in_a_sample || by_name, "tests/chart/alerts-test.yaml does not test {name}");
+    }
+}
