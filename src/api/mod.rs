@@ -26,6 +26,7 @@ pub mod promotion;
 pub mod read;
 pub mod reference;
 pub mod schema;
+pub mod selectable;
 pub mod tuning_canary;
 pub mod window;
 pub mod workload;
@@ -39,6 +40,7 @@ pub use phase_run::{PhaseRun, PhaseRunSpec, PhaseRunStatus};
 pub use phase_schedule::{PhaseSchedule, PhaseScheduleSpec, PhaseScheduleStatus};
 pub use promotion::{Promotion, PromotionSpec, PromotionStatus};
 pub use read::{kind_of, read_object};
+pub use selectable::OfTarget;
 pub use tuning_canary::{TuningCanary, TuningCanarySpec, TuningCanaryStatus};
 
 /// The group of every kind.

@@ -24,6 +24,7 @@ use super::{
     category = "phaseloop",
     namespaced,
     status = "PhaseScheduleStatus",
+    selectable = ".spec.run.targetRef.name",
     derive = "PartialEq",
     doc = "PhaseSchedule starts PhaseRuns at the times of a cron expression, in a time zone, as a CronJob starts Jobs. A missed start is caught up once, within a deadline; no start happens twice, and none while the schedule's earlier run is still going.",
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.run.targetRef.name"),

@@ -16,6 +16,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
 use super::{Cluster, ClusterError, ClusterErrorKind};
+use crate::api::OfTarget;
 
 /// Objects on one page. The API server splits a long list, and each page has its own time.
 const PAGE_OBJECTS_MAX: u32 = 500;
@@ -149,7 +150,21 @@ impl Reader<'_> {
         self.list_in(Some(namespace), selector).await
     }
 
-    /// The same of one namespace, or of all of them.
+    /// The objects of a namespace that are about a target of this name, of whichever kind it is. The API server chooses them:
+    /// with hundreds of targets in a namespace, reading what concerns the others would be most of the work of a look.
+    ///
+    /// # Errors
+    /// [`ClusterError`] where the list could not be read.
+    pub async fn list_of_target<K: Readable + OfTarget>(
+        &self,
+        namespace: &str,
+        target: &str,
+    ) -> Result<Listed<K>, ClusterError> {
+        let choice = ListParams::default().fields(&format!("{}={target}", K::TARGET_NAME));
+        self.list_chosen(Some(namespace), choice).await
+    }
+
+    /// The objects that carry the labels, of one namespace or of all of them.
     ///
     /// # Errors
     /// [`ClusterError`] where the list could not be read.
@@ -158,8 +173,16 @@ impl Reader<'_> {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Listed<K>, ClusterError> {
+        self.list_chosen(namespace, ListParams::default().labels(selector)).await
+    }
+
+    async fn list_chosen<K: Readable>(
+        &self,
+        namespace: Option<&str>,
+        choice: ListParams,
+    ) -> Result<Listed<K>, ClusterError> {
         let mut listed = Listed { items: Vec::new(), malformed: Vec::new() };
-        let mut parameters = ListParams::default().labels(selector).limit(PAGE_OBJECTS_MAX);
+        let mut parameters = choice.limit(PAGE_OBJECTS_MAX);
         loop {
             let (page, next) = match self.page::<K>(namespace, &parameters).await {
                 Err(error) if self.tells_absence(&error) => return Ok(listed),

@@ -49,6 +49,7 @@ pub struct Suspend {
     category = "phaseloop",
     namespaced,
     status = "EscalationStatus",
+    selectable = ".spec.targetRef.name",
     derive = "PartialEq",
     doc = "Escalation is the policy of one target: when a repeated symptom permits tuning, what may be tuned within which bounds and budgets, and how the winner reaches production. Its status shows flags, gates and what has been spent. A second Escalation for the same target is Stalled; the older one holds.",
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.targetRef.name"),

@@ -100,6 +100,7 @@ impl Default for TestResources {
     category = "phaseloop",
     namespaced,
     status = "PhaseRunStatus",
+    selectable = ".spec.targetRef.name",
     derive = "PartialEq",
     doc = "PhaseRun is one validation run over a set of domains, and its verdict. It never restarts, changes or loads the production pods: the built-in serving test measures an isolated replica made from the target's own pod template.",
     printcolumn(name = "Target", type_ = "string", json_path = ".spec.targetRef.name"),

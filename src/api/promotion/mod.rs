@@ -126,6 +126,7 @@ pub struct ApprovalSpec {
     category = "phaseloop",
     namespaced,
     status = "PromotionStatus",
+    selectable = ".spec.targetRef.name",
     derive = "PartialEq",
     doc = "Promotion is one change on its way to production: made by an Escalation, approved by a person or by policy, applied inside a window, and rolled back exactly unless a later PhaseRun validates it in time. Another project has a kind of this name: write promotions.phaseloop.dev.",
     validation = Rule::new("has(self.status) || self.spec.decision == 'Pending'").message("decision is Pending when a Promotion is made: decide in a later request, once its status shows what is to be decided").field_path(".spec.decision"),

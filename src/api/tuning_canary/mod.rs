@@ -52,6 +52,7 @@ pub struct Reservation {
     category = "phaseloop",
     namespaced,
     status = "TuningCanaryStatus",
+    selectable = ".spec.targetRef.name",
     derive = "PartialEq",
     doc = "TuningCanary measures one candidate, or the incumbent, in one isolated vLLM pod. It is made by an Escalation before any pod, under a name that follows from target, night and attempt: the object is the reservation of the budgets, and a second controller collides with it. It needs an operator to begin, never to end.",
     printcolumn(name = "Role", type_ = "string", json_path = ".spec.role"),

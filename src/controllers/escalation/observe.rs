@@ -17,15 +17,15 @@ use crate::{
 pub struct ObservedEscalation {
     /// The Escalation.
     pub object: Escalation,
-    /// The Escalations of the namespace.
+    /// The Escalations of targets of its target's name.
     pub escalations: Vec<Arc<Escalation>>,
-    /// The schedules of the namespace.
+    /// The schedules of targets of its target's name.
     pub schedules: Vec<Arc<PhaseSchedule>>,
-    /// The runs of the namespace.
+    /// The runs of targets of its target's name.
     pub runs: Vec<Arc<PhaseRun>>,
-    /// The canaries of the namespace.
+    /// The canaries of targets of its target's name.
     pub canaries: Vec<Arc<TuningCanary>>,
-    /// The promotions of the namespace.
+    /// The promotions of targets of its target's name.
     pub promotions: Vec<Arc<Promotion>>,
     /// The target; absent where there is none.
     pub target: Option<ObservedTarget>,
@@ -40,6 +40,7 @@ pub struct ObservedEscalation {
 /// Reads it.
 pub(super) async fn observe(reader: Reader<'_>, object: Escalation) -> Result<ObservedEscalation, ClusterError> {
     let namespace = object.namespace().unwrap_or_default();
+    let name = object.spec.target_ref.name.clone();
     let target = read_target(reader, &namespace, &object.spec.target_ref).await?;
     let claims = match &target {
         Some(target) => read_claims(reader, &namespace, &target.template()).await?,
@@ -53,11 +54,11 @@ pub(super) async fn observe(reader: Reader<'_>, object: Escalation) -> Result<Ob
         }
     }
     Ok(ObservedEscalation {
-        escalations: reader.list(&namespace, "").await?.items,
-        schedules: reader.list(&namespace, "").await?.items,
-        runs: reader.list(&namespace, "").await?.items,
-        canaries: reader.list(&namespace, "").await?.items,
-        promotions: reader.list(&namespace, "").await?.items,
+        escalations: reader.list_of_target(&namespace, &name).await?.items,
+        schedules: reader.list_of_target(&namespace, &name).await?.items,
+        runs: reader.list_of_target(&namespace, &name).await?.items,
+        canaries: reader.list_of_target(&namespace, &name).await?.items,
+        promotions: reader.list_of_target(&namespace, &name).await?.items,
         policy: ObservedPolicy::read(reader, &namespace).await?,
         target,
         claims,

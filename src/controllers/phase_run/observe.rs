@@ -38,9 +38,9 @@ pub struct ObservedWorld {
     pub policy: ObservedPolicy,
     /// What bounds the target's pods; read where a pod may be made.
     pub network: ObservedNetwork,
-    /// The runs of the namespace.
+    /// The runs of targets of its target's name.
     pub runs: Vec<Arc<PhaseRun>>,
-    /// The promotions of the namespace.
+    /// The promotions of targets of its target's name.
     pub promotions: Vec<Arc<Promotion>>,
 }
 
@@ -98,13 +98,14 @@ async fn observe_world(
     } else {
         ObservedNetwork::NotRead
     };
+    let name = &object.spec.target_ref.name;
     Ok(ObservedWorld {
         target,
         pod_templates,
         claims,
         policy,
         network,
-        runs: reader.list(namespace, "").await?.items,
-        promotions: reader.list(namespace, "").await?.items,
+        runs: reader.list_of_target(namespace, name).await?.items,
+        promotions: reader.list_of_target(namespace, name).await?.items,
     })
 }

@@ -17,9 +17,9 @@ pub struct ObservedPhaseSchedule {
     pub object: PhaseSchedule,
     /// The runs that carry its label.
     pub runs: Vec<Arc<PhaseRun>>,
-    /// The Escalations of the namespace.
+    /// The Escalations of targets of its target's name.
     pub escalations: Vec<Arc<Escalation>>,
-    /// The promotions of the namespace.
+    /// The promotions of targets of its target's name.
     pub promotions: Vec<Arc<Promotion>>,
 }
 
@@ -27,10 +27,11 @@ pub struct ObservedPhaseSchedule {
 pub(super) async fn observe(reader: Reader<'_>, object: PhaseSchedule) -> Result<ObservedPhaseSchedule, ClusterError> {
     let namespace = object.namespace().unwrap_or_default();
     let selector = format!("{LABEL_SCHEDULE}={}", object.name_any());
+    let target = &object.spec.run.target_ref.name;
     Ok(ObservedPhaseSchedule {
         runs: reader.list(&namespace, &selector).await?.items,
-        escalations: reader.list(&namespace, "").await?.items,
-        promotions: reader.list(&namespace, "").await?.items,
+        escalations: reader.list_of_target(&namespace, target).await?.items,
+        promotions: reader.list_of_target(&namespace, target).await?.items,
         object,
     })
 }

@@ -50,9 +50,9 @@ pub struct ObservedWorld {
     pub config_maps: BTreeMap<String, ConfigMap>,
     /// The canary that won; absent where there is none.
     pub canary: Option<TuningCanary>,
-    /// The runs of the namespace.
+    /// The runs of targets of its target's name.
     pub runs: Vec<Arc<PhaseRun>>,
-    /// The promotions of the namespace.
+    /// The promotions of targets of its target's name.
     pub promotions: Vec<Arc<Promotion>>,
     /// The Escalation that made it; absent where there is none any more.
     pub escalation: Option<Escalation>,
@@ -84,8 +84,8 @@ pub(super) async fn observe(reader: Reader<'_>, object: Promotion) -> Result<Obs
         newest_pods,
         config_maps: read_config_maps(reader, &namespace, &object).await?,
         canary: reader.get(&namespace, &spec.canary_name).await?,
-        runs: reader.list(&namespace, "").await?.items,
-        promotions: reader.list(&namespace, "").await?.items,
+        runs: reader.list_of_target(&namespace, &spec.target_ref.name).await?.items,
+        promotions: reader.list_of_target(&namespace, &spec.target_ref.name).await?.items,
         escalation: reader.get(&namespace, &spec.escalation_name).await?,
         policy: ObservedPolicy::read(reader, &namespace).await?,
         approval_guarded: read_approval_guard(reader, &namespace, &object).await?,

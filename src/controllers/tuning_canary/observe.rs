@@ -23,7 +23,7 @@ pub struct ObservedTuningCanary {
     pub pods: Vec<Arc<Pod>>,
     /// The Escalation of the name that the canary gives; absent where there is none.
     pub escalation: Option<Escalation>,
-    /// The canaries of the namespace.
+    /// The canaries of targets of its target's name.
     pub canaries: Vec<Arc<TuningCanary>>,
     /// What the making of its pod needs; absent once it was judged.
     pub world: Option<ObservedWorld>,
@@ -67,7 +67,7 @@ pub(super) async fn observe(reader: Reader<'_>, object: TuningCanary) -> Result<
         return Ok(ObservedTuningCanary { object, pods, escalation: None, canaries, world: None, namespace_ends });
     }
     let escalation = reader.get::<Escalation>(&namespace, &object.spec.escalation_name).await?;
-    let canaries = reader.list::<TuningCanary>(&namespace, "").await?.items;
+    let canaries = reader.list_of_target(&namespace, &object.spec.target_ref.name).await?.items;
     let world = if is_judged {
         None
     } else {

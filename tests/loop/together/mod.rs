@@ -6,4 +6,5 @@ mod gone;
 mod memory;
 mod odd;
 mod production;
+mod seen;
 mod stop;

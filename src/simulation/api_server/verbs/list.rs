@@ -195,10 +195,11 @@ fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersi
     };
     let head = json!({ "kind": kind, "apiVersion": version, "metadata": metadata }).to_string();
     let head = head.strip_suffix('}').unwrap_or(&head).as_bytes();
-    // Where a selector leaves nothing of a built-in kind, Go writes the list that was never made.
+    // Where a selector leaves nothing of a built-in kind, or of metadata, Go writes the list that was never made.
     // A list of the cache is one that was made.
     let made = request.query.given("resourceVersion").is_some();
-    if objects.is_empty() && selected && !made && definition.built_in().is_some() {
+    let in_go = definition.built_in().is_some() || request.representation == Representation::Metadata;
+    if objects.is_empty() && selected && !made && in_go {
         return [head, b",\"items\":null}"].concat().into();
     }
     let item = |object: &Arc<ObjectVersion>| -> Bytes {
