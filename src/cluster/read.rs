@@ -27,6 +27,9 @@ const ELEMENTS: &str = ",\"items\":";
 /// What stands before the managers of an object.
 const OWNERS: &str = "\"managedFields\":";
 
+/// How the API server says that a definition has no such selectable field.
+const UNKNOWN_FIELD: &str = "field label not supported";
+
 /// What a kind must be to be read by the operator.
 pub trait Readable:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + Sync + 'static
@@ -161,7 +164,14 @@ impl Reader<'_> {
         target: &str,
     ) -> Result<Listed<K>, ClusterError> {
         let choice = ListParams::default().fields(&format!("{}={target}", K::TARGET_NAME));
-        self.list_chosen(Some(namespace), choice).await
+        let mut listed = self.list_chosen(Some(namespace), choice).await;
+        if let Err(error) = &mut listed
+            && error.chain().contains(UNKNOWN_FIELD)
+        {
+            error.what += " by their target, as their CustomResourceDefinition is older than this version; remedy: phaseloop crds | \
+                           kubectl apply --server-side -f -";
+        }
+        listed
     }
 
     /// The objects that carry the labels, of one namespace or of all of them.
@@ -331,6 +341,26 @@ mod tests {
             let object: Value = serde_json::from_str(&shorter).unwrap();
             assert_eq!(object, json!({ "metadata": left, "spec": 1 }), "{fields}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_definition_that_is_too_old_to_select_by_target_is_named_with_its_remedy() {
+        let refuse = |_request| async {
+            let message = "field label not supported: spec.targetRef.name";
+            let status = json!({ "kind": "Status", "status": "Failure", "code": 400, "reason": "BadRequest", "message": message });
+            let answer =
+                http::Response::builder().status(400).body(kube::client::Body::from(status.to_string().into_bytes()));
+            answer.map_err(tower::BoxError::from)
+        };
+        let client = kube::Client::new(tower::service_fn(refuse), "chat");
+        let cluster = Cluster::new(client, crate::cluster::CallTimeouts::default());
+        let listed = cluster.reader().list_of_target::<crate::api::PhaseRun>("chat", "llama").await;
+        let told = listed.unwrap_err().chain();
+        assert!(
+            told.contains("PhaseRuns of chat by their target, as their CustomResourceDefinition is older"),
+            "{told}"
+        );
+        assert!(told.contains("remedy: phaseloop crds | kubectl apply --server-side -f -"), "{told}");
     }
 
     #[test]
