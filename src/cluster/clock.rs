@@ -18,8 +18,13 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this is the clock module: everything else is handed the time")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        to_the_millisecond(Timestamp::now())
     }
+}
+
+/// Rounded down to what people read: deadlines and statuses show it, and none of them needs nine digits.
+fn to_the_millisecond(now: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 /// Tells how much time has passed, by a clock that nobody sets: what a promise of so many seconds is measured with.
@@ -44,5 +49,16 @@ impl ProcessClock {
 impl MonotonicClock for ProcessClock {
     fn elapsed(&self) -> Duration {
         self.origin.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_has_no_more_digits_than_milliseconds() {
+        let read: Timestamp = "2026-12-02T12:18:03.008205112Z".parse().unwrap();
+        assert_eq!(to_the_millisecond(read).to_string(), "2026-12-02T12:18:03.008Z");
     }
 }

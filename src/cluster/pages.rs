@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 /// Text of lists that is held at most, in bytes: twice what a half of the parsed objects holds. When it is full all of it is
 /// given up, and what is read on is known again from the next time on.
-const BYTES_MAX: usize = 16 << 20;
+const BYTES_MAX: usize = 4 << 20;
 
 /// Lists by the type of their elements, and by what was asked for.
 #[derive(Default)]

@@ -12,9 +12,9 @@ use std::{
 };
 
 /// Text that each of the two halves holds at most, in bytes. Runs with their statuses take up to 16 KiB: two halves hold
-/// about 1,000 of them, and as objects they take about four times their text, so all of it stays below 80 MiB. Lists
-/// are held in as much again (`pages`), and share the objects of their elements.
-const HALF_BYTES_MAX: usize = 8 << 20;
+/// about 250 of them, a week of eight targets, and as objects they take about four times their text, so all of it stays below
+/// 20 MiB. Lists are held in as much again (`pages`), and share the objects of their elements.
+const HALF_BYTES_MAX: usize = 2 << 20;
 
 /// Parsed objects by their type and their text.
 #[derive(Default)]

@@ -13,27 +13,32 @@ const KINDS: [&str; 5] = ["phaseschedules", "phaseruns", "escalations", "tuningc
 /// What `kubectl get` showed, with what differs from day to day in words.
 const SNAPSHOT: &str = "tests/snapshots/loop/get.txt";
 
-/// A column as it is every day: instants, ages, measured figures and the ends of generated names in words.
+/// A column as it is every day: instants, ages and measured figures in words.
 fn every_day(word: &str) -> String {
-    let digits = word.chars().any(|character| character.is_ascii_digit());
-    if digits && word.contains('T') && word.ends_with('Z') {
-        return "INSTANT".to_owned();
+    let made_of = |others: &str| word.chars().all(|letter| letter.is_ascii_digit() || others.contains(letter));
+    if word.chars().all(|letter| letter.is_ascii_digit()) || !word.starts_with(|letter: char| letter.is_ascii_digit()) {
+        return word.to_owned();
     }
-    if digits && word.chars().all(|character| character.is_ascii_digit() || "hmsd".contains(character)) {
-        return if word.chars().all(|character| character.is_ascii_digit()) {
-            word.to_owned()
-        } else {
-            "SPAN".to_owned()
-        };
+    match word {
+        _ if made_of("-:.TZ") && word.contains('T') => "INSTANT".to_owned(),
+        _ if made_of("-") => "NIGHT".to_owned(),
+        _ if made_of("hmsd/") => "SPAN".to_owned(),
+        _ if made_of(".") => "FIGURE".to_owned(),
+        _ => word.to_owned(),
     }
-    let is_generated = |part: &str| part.len() >= 5 && part.chars().any(|character| character.is_ascii_digit());
-    word.split('-').map(|part| if is_generated(part) { "X" } else { part }).collect::<Vec<_>>().join("-")
+}
+
+/// The name of an object without what was made for this one.
+fn named(name: &str) -> String {
+    let is_made = |part: &str| part.len() > 1 && part.chars().any(|letter| letter.is_ascii_digit());
+    name.split('-').map(|part| if is_made(part) { "X" } else { part }).collect::<Vec<_>>().join("-")
 }
 
 fn table(text: &str) -> String {
     let line = |line: &str| {
-        let words: Vec<String> = line.split("   ").map(str::trim).filter(|it| !it.is_empty()).map(every_day).collect();
-        words.join("  ")
+        let mut words = line.split("   ").map(str::trim).filter(|it| !it.is_empty());
+        let name = words.next().map(named);
+        name.into_iter().chain(words.map(every_day)).collect::<Vec<_>>().join("  ")
     };
     text.lines().map(|text| line(text) + "\n").collect()
 }
@@ -82,7 +87,7 @@ async fn kubectl_tells_a_night_in_tables_and_events_and_can_wait_for_it() {
         let described = shown(person, &["describe", &format!("escalation/{NAME}")]);
         let (_, events) = described.split_once("\nEvents:").expect("kubectl describe shows events");
         person.tell(events);
-        for reason in ["FlagArmed", "Tuning", "Promot"] {
+        for reason in ["ThresholdReached", "MakingCanary"] {
             assert!(events.contains(reason), "{reason} is told: {events}");
         }
     })
