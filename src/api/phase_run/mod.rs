@@ -3,6 +3,7 @@
 //! **What lives here**: its spec (this file), its status, and what its status keeps of measurements, both ways. **What
 //! must not**: how a run is judged.
 
+pub mod cross_check;
 pub mod judged;
 pub mod measured;
 pub mod status;
