@@ -1,9 +1,9 @@
 use super::*;
 use crate::analysis::{
     baseline::BaselineRun,
-    fixture::{domain, failure, history_of, settings},
+    fixture::{domain, failure, settings},
     history::JudgedRun,
-    measurement::{ClientPace, EngineView, MeasurementSource, RequestCounts},
+    measurement::{ClientPace, RequestCounts},
 };
 
 fn baseline(history: &[JudgedRun]) -> Baseline<'_> {
