@@ -68,7 +68,8 @@ pub struct Domain {
     pub weight: i64,
 }
 
-/// Resources of the test side of a run, all its pods together, without the engine.
+/// What the test side of a run may take at most, all its pods together: the probes, and the containers of custom domains
+/// that hold no GPU. The engine has what the target's pod template gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestResources {
@@ -140,7 +141,8 @@ pub struct PhaseRunSpec {
     #[serde(default = "default::run_timeout")]
     #[schemars(schema_with = "schema::positive_duration")]
     pub timeout: Duration,
-    /// Resources of the test side.
+    /// What the test side may take at most, the engine left out. A pod gets an equal part for each domain that may run at the
+    /// same time; one that asks for more is refused, and what says no limit is given one.
     #[serde(default)]
     pub resources: TestResources,
     /// How the run is judged.
