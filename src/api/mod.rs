@@ -23,6 +23,7 @@ pub mod parameter;
 pub mod phase_run;
 pub mod phase_schedule;
 pub mod promotion;
+pub mod quantity;
 pub mod read;
 pub mod reference;
 pub mod schema;

@@ -205,6 +205,7 @@ fn serving_domain(record: &EngineRecord, bench: Option<&BenchResult>, outcome: E
             metrics: BTreeMap::default(),
             engine: EngineOutcome::default(),
             engine_view: None,
+            cross_check: None,
             client: None,
             within_slo: None,
             notes: Vec::new(),

@@ -32,6 +32,10 @@ pub const PROGRAM_NAME: &str = "phaseloop";
 pub const RECORDS_FOLDER: &str = "/phaseloop/records";
 /// Where [`VOLUME_CACHE`] is mounted.
 pub const CACHE_FOLDER: &str = "/phaseloop/cache";
+/// CPUs of the collector.
+pub const COLLECTOR_CPU: &str = "100m";
+/// Memory of the collector.
+pub const COLLECTOR_MEMORY: &str = "128Mi";
 /// Where [`VOLUME_REPORT`] is mounted.
 pub const REPORT_FOLDER: &str = "/phase";
 /// The PHASE report.

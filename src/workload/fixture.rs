@@ -73,6 +73,7 @@ pub(super) fn canary() -> TestPodRequest {
             active_deadline: SignedDuration::from_secs(128),
             grace: SignedDuration::from_secs(5),
         },
+        test_side: None,
     }
 }
 

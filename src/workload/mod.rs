@@ -24,6 +24,7 @@ mod refusal;
 mod request;
 mod serving_replica;
 mod table;
+mod test_side;
 pub mod told;
 mod valid;
 
@@ -41,4 +42,5 @@ pub use request::{
     TestPodRequest, TestPodSettings, TestPodTimes,
 };
 pub use table::{TEMPLATE_TABLE, TemplatePart, TemplateRow, Treatment, test_pod_markdown};
+pub use test_side::TestSide;
 pub use valid::ValidTestPod;

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Container;
 
 use super::{
     build::{TestContainers, drop_host_ports, helper, preflight},
-    contract::{CONTAINER_COLLECTOR, REPORT_FOLDER, REPORT_PATH, VOLUME_REPORT},
+    contract::{COLLECTOR_CPU, COLLECTOR_MEMORY, CONTAINER_COLLECTOR, REPORT_FOLDER, REPORT_PATH, VOLUME_REPORT},
     isolation::{empty_volume, mount},
     valid::ValidTestPod,
 };
@@ -24,7 +24,7 @@ pub(super) fn report_containers(valid: &ValidTestPod) -> TestContainers {
     let containers: Vec<Container> = template.containers.iter().cloned().map(with_report).collect();
     let message_bytes = message_bytes_max(init_containers.len() + containers.len() + HELPERS);
     let collect = CollectRequest { report: REPORT_PATH.to_owned(), message_bytes };
-    let mut collector = helper(valid, CONTAINER_COLLECTOR, collect.words(), ("100m", "128Mi"));
+    let mut collector = helper(valid, CONTAINER_COLLECTOR, collect.words(), (COLLECTOR_CPU, COLLECTOR_MEMORY));
     collector.restart_policy = Some("Always".to_owned());
     let mut report = mount(VOLUME_REPORT, REPORT_FOLDER);
     report.read_only = Some(true);

@@ -1,6 +1,9 @@
 //! From what is wanted and what is known to a test pod that can be built, or to the reason why none can.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -18,6 +21,7 @@ use super::{
     refusal::{Refusal, RefusalReason, refuse},
     request::{ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings},
     serving_replica::{is_native_sidecar, kept_init_containers},
+    test_side::{bound_containers, check_probe},
     valid::{ServingTestPod, ValidTest, ValidTestPod, parameter_set},
 };
 use crate::administrator::AdministratorPolicy;
@@ -64,6 +68,8 @@ fn planned(
     };
     check_pod(spec)?;
     check_names(spec, &request.test)?;
+    let spec = within_test_side(spec, request, settings)?;
+    let spec: &PodSpec = &spec;
     let (test, kept, gpus) = match &request.test {
         TestKind::Serving(load) => {
             let engine = engine_container(&template, facts.engine_container.as_deref(), policy)?;
@@ -113,6 +119,19 @@ fn planned(
         labels,
         spec_digest: String::new(),
     })
+}
+
+/// The template within what its run lets the test side take.
+fn within_test_side<'a>(
+    spec: &'a PodSpec,
+    request: &TestPodRequest,
+    settings: &TestPodSettings,
+) -> Result<Cow<'a, PodSpec>, Refusal> {
+    let Some(side) = request.test_side else { return Ok(Cow::Borrowed(spec)) };
+    match &request.test {
+        TestKind::Report => bound_containers(spec.clone(), side).map(Cow::Owned),
+        TestKind::Serving(_) => check_probe(settings, side).map(|()| Cow::Borrowed(spec)),
+    }
 }
 
 /// A copy of a ConfigMap with namespace, owner and labels: those of the pod.

@@ -41,6 +41,8 @@ reasons! {
         ParameterNotSettable,
         /// The ConfigMap that carries a parameter was not found, or the template does not use it.
         ConfigMapNotUsed,
+        /// The test side asks for more than `resources` of the run allows.
+        TestSideTooLarge,
         /// The times contradict each other: nothing could be measured before the pod must have ended.
         NoTimeLeft,
     }

@@ -10,7 +10,7 @@ use phaseloop_core::{
     value::{ParameterName, ParameterValue, TargetReference},
 };
 
-use super::network::TargetNetwork;
+use super::{network::TargetNetwork, test_side::TestSide};
 use crate::api::{
     phase_run::ServingTest,
     tuning_canary::TuningCanarySpec,
@@ -36,6 +36,8 @@ pub struct TestPodRequest {
     pub parameters: Vec<BoundParameter>,
     /// Its bounds on time.
     pub times: TestPodTimes,
+    /// What it may take without its engine; absent for a canary, whose probe has what every probe has.
+    pub test_side: Option<TestSide>,
 }
 
 /// What a test pod does.

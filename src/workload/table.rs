@@ -246,9 +246,11 @@ fn head() -> String {
 fn custom_domains() -> String {
     format!(
         "\n## Custom domains\n\n\
-         The containers of an administrator's PodTemplate stand as they are, without ports of the node; of the pod's fields the \
-         same is kept, replaced, dropped and refused. `phaseloop {}` runs beside them as native sidecar \
-         (`{CONTAINER_COLLECTOR}`), reads `{REPORT_PATH}`, which every container can write, and leaves its summary when the \
+         The containers of an administrator's PodTemplate stand as they are, without ports of the node, and within the run's \
+         `resources`: those that say no limit get an equal part of what is left as theirs, and nothing of it is reserved; \
+         those that hold a GPU are left out. Of the pod's fields the same is kept, replaced, dropped and refused. \
+         `phaseloop {}` runs beside them as native sidecar (`{CONTAINER_COLLECTOR}`), reads `{REPORT_PATH}`, which every \
+         container can write, and leaves its summary when the \
          last of them has ended.\n",
         CollectRequest::COMMAND
     )

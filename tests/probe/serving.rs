@@ -113,6 +113,11 @@ fn an_open_load_is_measured_and_every_figure_told() {
     let view = report.engine_view.unwrap();
     assert!(view.time_to_first_token_ms_mean.unwrap() > 0.0 && view.kv_cache_usage_max.is_some(), "{view:?}");
     assert!(view.end_to_end_latency_ms_mean.unwrap() <= mean(Metric::EndToEndLatency) * 1.5, "{view:?}");
+    let check = report.cross_check.unwrap();
+    for counted in [check.first_tokens.unwrap(), check.answers.unwrap()] {
+        assert!(counted.engine_count.abs_diff(counted.client_count) <= 2 + counted.unsure_count, "{counted:?}");
+        assert!(counted.client_count >= requests.offered - 2, "{counted:?}");
+    }
     let client = report.client.unwrap();
     assert!((client.arrival_interval_ms_mean.unwrap() - 1_000.0 / 30.0).abs() < 0.01, "{client:?}");
     let told = report.engine.unwrap();
@@ -122,6 +127,26 @@ fn an_open_load_is_measured_and_every_figure_told() {
     let order = [times.first_contact_at, times.ready_at, times.measure_started_at, times.measure_ended_at];
     assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?}");
     assert!((report.deaths.len(), report.gpu) == (0, None), "nobody saw a GPU");
+}
+
+#[test]
+fn of_a_saturated_engine_the_client_tells_what_the_engine_tells() {
+    // Two at a time, and each step ten times as slow: about 8 requests in a second, of 40 that are due.
+    let engine = Engine::start(&["--max-num-seqs", "2"], &[("STAND_IN_STEP_FACTOR", "10")]);
+    let mut request = request(&engine.url(), open_loop(400, "40"));
+    (request.warmup, request.measure) = ("1s".parse().unwrap(), "6s".parse().unwrap());
+    let (code, report) = run(&request);
+    assert_eq!((code, report.ending), (0, ProbeEnding::Measured), "{}", report.detail);
+    let counted = report.cross_check.unwrap().first_tokens.unwrap();
+    assert!(counted.engine_count.abs_diff(counted.client_count) <= 2 + counted.unsure_count, "{counted:?}");
+    let engine_ms = report.engine_view.unwrap().time_to_first_token_ms_mean.unwrap();
+    let client_ms = counted.client_ms_mean.unwrap();
+    assert!((client_ms / engine_ms - 1.0).abs() < 0.15, "client {client_ms} ms, engine {engine_ms} ms");
+    let due_ms = report.metrics.get(&Metric::TimeToFirstToken).map(|metric| metric.mean);
+    assert!(
+        due_ms.is_none_or(|due| due > client_ms * 1.1),
+        "those that were due waited longer: {due_ms:?}, {client_ms}"
+    );
 }
 
 #[test]

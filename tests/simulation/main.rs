@@ -20,3 +20,4 @@ mod second_symptom;
 mod starved_cache;
 mod story;
 mod three_domains;
+mod window_closes;

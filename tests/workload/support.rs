@@ -6,9 +6,10 @@ use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use phaseloop::{
     administrator::{AdministratorPolicy, read_policy},
+    api::phase_run::TestResources,
     workload::{
         BoundParameter, ClaimFacts, ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings,
-        TestPodTimes, ValidTestPod, build_test_pod, place_of, plan_test_pod,
+        TestPodTimes, TestSide, ValidTestPod, build_test_pod, place_of, plan_test_pod,
     },
     yaml::read_documents,
 };
@@ -86,6 +87,7 @@ pub(crate) fn domain_request() -> TestPodRequest {
             active_deadline: SignedDuration::from_secs(2_400),
             grace: SignedDuration::from_secs(5),
         },
+        test_side: Some(TestSide::of_one_pod(&TestResources::default(), 1)),
     }
 }
 
@@ -98,6 +100,7 @@ pub(crate) fn canary_request() -> TestPodRequest {
         purpose: TestPodPurpose::Canary,
         escalation: Some("llama-8b".to_owned()),
         test: TestKind::Serving(Box::new(load(&workload(), 8, 1, 120))),
+        test_side: None,
         parameters: vec![BoundParameter { name, value: ParameterValue::from("0.75"), binding, config_map }],
         times: TestPodTimes {
             not_after: "2026-03-04T03:43:18Z".parse().unwrap(),

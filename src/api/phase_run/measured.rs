@@ -17,7 +17,10 @@ use phaseloop_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::status::{DomainStatus, MetricSummary};
+use super::{
+    cross_check::MeasuredCrossCheck,
+    status::{DomainStatus, MetricSummary},
+};
 use crate::api::schema;
 
 /// Failures of the engine that a domain keeps: a PHASE ends at the fourth.
@@ -51,6 +54,10 @@ pub struct MeasuredDomain {
     /// What the engine says of itself; left out where it was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_view: Option<MeasuredEngineView>,
+    /// What client and engine counted over the time of `engineView`, so that they can be held against each other; left out
+    /// where nobody counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_check: Option<MeasuredCrossCheck>,
     /// How the load client kept its schedule; left out where it does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<MeasuredPace>,
@@ -190,7 +197,7 @@ pub fn cut(text: &str, length_max: usize) -> String {
     text.chars().take(length_max).collect()
 }
 
-fn wire_count(count: u64) -> i64 {
+pub(super) fn wire_count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -343,6 +350,7 @@ impl DomainStatus {
             within_slo: domain.within_slo.map(wire_count),
             engine: (&domain.engine).into(),
             engine_view: domain.engine_view.map(Into::into),
+            cross_check: domain.cross_check.map(Into::into),
             client: domain.client.as_ref().and_then(MeasuredPace::of),
             notes: notes.collect(),
         };
@@ -366,6 +374,7 @@ impl DomainStatus {
             metrics: self.metrics.iter().map(|metric| (metric.metric, metric.to_summary())).collect(),
             engine: (&measured.engine).into(),
             engine_view: measured.engine_view.map(Into::into),
+            cross_check: measured.cross_check.map(Into::into),
             client: measured.client.map(Into::into),
             within_slo: measured.within_slo.map(i64::unsigned_abs),
             notes: measured.notes.clone(),

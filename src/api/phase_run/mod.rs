@@ -3,6 +3,7 @@
 //! **What lives here**: its spec (this file), its status, and what its status keeps of measurements, both ways. **What
 //! must not**: how a run is judged.
 
+pub mod cross_check;
 pub mod judged;
 pub mod measured;
 pub mod status;
@@ -67,7 +68,8 @@ pub struct Domain {
     pub weight: i64,
 }
 
-/// Resources of the test side of a run, all its pods together, without the engine.
+/// What the test side of a run may take at most, all its pods together: the probes, and the containers of custom domains
+/// that hold no GPU. The engine has what the target's pod template gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestResources {
@@ -139,7 +141,8 @@ pub struct PhaseRunSpec {
     #[serde(default = "default::run_timeout")]
     #[schemars(schema_with = "schema::positive_duration")]
     pub timeout: Duration,
-    /// Resources of the test side.
+    /// What the test side may take at most, the engine left out. A pod gets an equal part for each domain that may run at the
+    /// same time; one that asks for more is refused, and what says no limit is given one.
     #[serde(default)]
     pub resources: TestResources,
     /// How the run is judged.

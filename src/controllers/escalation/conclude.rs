@@ -11,6 +11,7 @@ use phaseloop_core::{
         name::promotion_name,
         record::{NewPromotion, Selection},
     },
+    policy::StartRefusal,
     promotion::{ApprovalMode, Delivery as CoreDelivery, PromotionTerms},
     schedule::later_by,
     tuning::{
@@ -92,15 +93,43 @@ pub(super) fn promoted(run: &TuningRun<'_>, promotion: &Promotion) -> Conclusion
     Conclusion::nothing(outcome)
 }
 
+/// A search that is over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EndedSearch<'a> {
+    /// What was planned.
+    pub(super) plan: &'a CandidatePlan,
+    /// Why it is over.
+    pub(super) end: &'a SearchEnd,
+    /// Why no further canary could be made, where that ended it.
+    pub(super) refusal: Option<&'a StartRefusal>,
+}
+
+impl EndedSearch<'_> {
+    /// What is told besides of a search that had no room to go on: how far it came, and what was in its way.
+    fn ended_early(&self, trials: &[MeasuredTrial<'_>]) -> Option<String> {
+        let no_room = matches!(self.end.reason, SearchEndReason::OutOfTime | SearchEndReason::BudgetSpent);
+        let refusal = self.refusal.filter(|_| no_room)?;
+        let tried = tried(trials);
+        let planned = tried + self.end.untried.len();
+        Some(format!("; concluded with {tried} of {planned} candidates: {}", refusal.message))
+    }
+}
+
+/// Candidates among the trials.
+fn tried(trials: &[MeasuredTrial<'_>]) -> usize {
+    trials.iter().filter(|trial| !trial.result.parameters.is_empty()).count()
+}
+
 /// The end of a run whose search is over.
 pub(super) fn conclude(
     valid: &ValidEscalation,
     basis: &Basis,
     run: &TuningRun<'_>,
-    (plan, end): (&CandidatePlan, &SearchEnd),
+    search: &EndedSearch<'_>,
     trials: &[MeasuredTrial<'_>],
     now: Timestamp,
 ) -> Conclusion {
+    let EndedSearch { plan, end, .. } = *search;
     let told = |reason: &str, message: &str| with_search(outcome_of(run, reason, message), plan, end, trials);
     if end.reason == SearchEndReason::Aborted {
         let aborted = trials
@@ -111,7 +140,8 @@ pub(super) fn conclude(
         let why = aborted.and_then(|trial| trial.canary.status.as_ref()?.messages.first().cloned()).unwrap_or_default();
         return Conclusion::nothing(told(end.reason.name(), &format!("canary {name}: {why}")));
     }
-    let decision = decide(valid, trials);
+    let mut decision = decide(valid, trials);
+    decision.message.extend(search.ended_early(trials));
     let Some(winner) = decision.winner.clone() else {
         let reason = why_nothing(&decision, end);
         return Conclusion::nothing(told(reason, &decision.message));
@@ -190,7 +220,7 @@ fn with_search(
     end: &SearchEnd,
     trials: &[MeasuredTrial<'_>],
 ) -> TuningOutcome {
-    let tried = trials.iter().filter(|trial| !trial.result.parameters.is_empty()).count();
+    let tried = tried(trials);
     let denied = plan.refused.iter().filter(|refused| refused.reason == RefusalReason::Denied);
     let denied = denied.map(|refused| (&refused.parameters, format!("not tried: {}", refused.message)));
     let untried = denied.chain(end.untried.iter().map(|untried| (&untried.parameters, untried.message.clone())));

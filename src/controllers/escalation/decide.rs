@@ -9,13 +9,14 @@ use phaseloop_core::{
         name::canary_name,
         record::{BudgetShare, CanaryRole, NewCanary, Notice, NoticeSeverity},
     },
-    policy::{FlagReason, FlagState, GateReason, StartPermit, StartReason, SymptomCount},
+    policy::{CONCLUSION_TIME, FlagReason, FlagState, GateReason, StartPermit, StartReason, SymptomCount},
+    schedule::{earlier_by, later_by},
     tuning::{Candidate, NextTrial, SearchLimits, next_trial},
 };
 
 use super::{
     Basis, Standing, TargetBasis, ValidEscalation,
-    conclude::{Conclusion, broken_off, conclude, promoted},
+    conclude::{Conclusion, EndedSearch, broken_off, conclude, promoted},
     flag::{message, newly_expired},
     load::canary_load,
     prune::prunings,
@@ -152,7 +153,10 @@ fn go_on(
     };
     match next_step(&valid.object, basis, run, decision, plan, now) {
         NextStep::Wait { reason, message } => going(reason, message),
-        NextStep::Done { end, trials } => ended(conclude(valid, basis, run, (plan, &end), &trials, now)),
+        NextStep::Done { end, trials } => {
+            let search = EndedSearch { plan, end: &end, refusal: decision.start.as_ref().err() };
+            ended(conclude(valid, basis, run, &search, &trials, now))
+        }
         NextStep::Canary(candidate, permit) => match (&basis.target, &basis.active_run) {
             (_, Some(active)) => {
                 going(TuningReason::PhaseRunActive.name(), format!("PhaseRun {active} tests the target"))
@@ -346,10 +350,23 @@ fn wake(basis: &Basis, decision: &CycleDecision, step: &TuningStep, now: Timesta
     let flags = decision.flags.iter().filter(|flag| flag.state == FlagState::Armed).filter_map(|flag| flag.expires_at);
     let gates = decision.gates.gates.iter().flat_map(|gate| [gate.opens_at, gate.changes_at]).flatten();
     let counts = decision.counts.iter().filter_map(SymptomCount::changes_at);
-    let windows = basis.policy.safety.windows.closes_at(now);
+    let closes_at = basis.policy.safety.windows.closes_at(now);
+    let waits = matches!(step, TuningStep::Going { .. });
+    let latest = closes_at.filter(|_| waits).map(|closes_at| latest_begins(basis, closes_at));
+    let windows = closes_at.into_iter().chain(latest.into_iter().flatten());
     let suspended = basis.suspension.as_ref().and_then(|suspension| suspension.until);
     let next = flags.chain(gates).chain(counts).chain(windows).chain(suspended).filter(|instant| *instant > now).min();
     next.map_or_else(Wake::poll, Wake::At)
+}
+
+/// From when on no canary fits any more before the window closes, by its longest life and by its shortest. A search that waits
+/// for something else must be concluded then: after the window's end nothing is promoted.
+fn latest_begins(basis: &Basis, closes_at: Timestamp) -> [Timestamp; 2] {
+    let request = &basis.policy.canary;
+    [request.lifetime_wanted(), request.lifetime_least()].map(|lifetime| {
+        let latest = earlier_by(closes_at, lifetime.saturating_add(CONCLUSION_TIME));
+        later_by(latest, SignedDuration::from_secs(1))
+    })
 }
 
 /// What follows where the cluster refuses a canary or a promotion: it is told, and tried again. A name that is taken means

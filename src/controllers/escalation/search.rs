@@ -64,7 +64,7 @@ pub(super) fn next_step<'a>(
     now: Timestamp,
 ) -> NextStep<'a> {
     let trials = trials(escalation, basis, run, plan, now);
-    let limits = match limits(escalation, decision) {
+    let limits = match limits(escalation, basis, decision, now) {
         Ok(limits) => limits,
         Err((reason, message)) => return NextStep::Wait { reason, message },
     };
@@ -101,7 +101,12 @@ pub(super) fn progress(
 ///
 /// # Errors
 /// What speaks against it may pass: wait.
-fn limits(escalation: &Escalation, decision: &CycleDecision) -> Result<SearchLimits, (&'static str, String)> {
+fn limits(
+    escalation: &Escalation,
+    basis: &Basis,
+    decision: &CycleDecision,
+    now: Timestamp,
+) -> Result<SearchLimits, (&'static str, String)> {
     let stop_after_failures = usize::try_from(escalation.spec.search.stop_after_failures).unwrap_or(usize::MAX);
     let limits = SearchLimits { stop_after_failures, trials_left: None, time_left: true };
     let spent = SearchLimits { trials_left: Some(0), ..limits };
@@ -117,6 +122,9 @@ fn limits(escalation: &Escalation, decision: &CycleDecision) -> Result<SearchLim
         StartReason::MeasureBudgetExhausted | StartReason::GpuHoldBudgetExhausted | StartReason::GateClosed => {
             Ok(spent)
         }
+        StartReason::WindowClosesTooSoon if opens_again_this_night(basis, now) => {
+            Err((refusal.reason.name(), format!("{}; it opens again this night", refusal.message)))
+        }
         StartReason::WindowClosesTooSoon | StartReason::PermissionExpired => {
             Ok(SearchLimits { time_left: false, ..limits })
         }
@@ -124,6 +132,14 @@ fn limits(escalation: &Escalation, decision: &CycleDecision) -> Result<SearchLim
             Err((refusal.reason.name(), refusal.message.clone()))
         }
     }
+}
+
+/// Whether the night that is going on has another window after the one that is open.
+fn opens_again_this_night(basis: &Basis, now: Timestamp) -> bool {
+    let windows = &basis.policy.safety.windows;
+    windows.current(now).is_some_and(|open| {
+        windows.night_closes_at(&open.night).is_some_and(|night_closes_at| night_closes_at > open.closes_at)
+    })
 }
 
 /// The trials as the search takes them.

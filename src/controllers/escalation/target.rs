@@ -129,6 +129,7 @@ fn gpus(
             active_deadline: measure.saturating_add(canary.start_timeout.into()),
             grace: canary.grace.into(),
         },
+        test_side: None,
     };
     let gpus = plan_gpus(&request, facts, policy, &settings.test_pods)?;
     Ok(NonZeroU32::new(gpus).unwrap_or(NonZeroU32::MIN))

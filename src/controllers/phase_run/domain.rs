@@ -17,7 +17,7 @@ use crate::{
     },
     workload::{
         Refusal, RefusalReason, ServingLoad, TemplateFacts, TestKind, TestPodReading, TestPodRequest, TestPodTimes,
-        ValidTestPod, plan_test_pod,
+        TestSide, ValidTestPod, plan_test_pod,
         reading::{Lacking, PodFaultReason, TestPodPhase, domain_measurement},
     },
 };
@@ -131,6 +131,7 @@ pub(super) fn plan_pod(
         test,
         parameters: Vec::new(),
         times,
+        test_side: Some(TestSide::of_one_pod(&valid.object.spec.resources, valid.object.spec.parallelism)),
     };
     plan_test_pod(&request, facts, valid.world.policy.policy(), &valid.world.pod_settings)
 }

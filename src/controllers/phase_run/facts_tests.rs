@@ -5,8 +5,8 @@ use phaseloop_core::{
     analysis::{
         AnalysisSettings, RunJudgement, judge_run,
         measurement::{
-            ClientPace, DomainMeasurement, EngineFailure, EngineFailureClass, EngineOutcome, EngineView,
-            MeasurementSource, MemoryFault, RequestCounts,
+            ClientPace, CountedTwice, CrossCheck, DomainMeasurement, EngineFailure, EngineFailureClass, EngineOutcome,
+            EngineView, MeasurementSource, MemoryFault, RequestCounts,
         },
         sample::SampleSummary,
     },
@@ -99,6 +99,15 @@ fn domain(name: &'static str) -> impl Strategy<Value = DomainMeasurement> {
                     kv_cache_usage_max: Some(kv_cache),
                     ..EngineView::default()
                 }),
+                cross_check: view.map(|(mean, _, _)| CrossCheck {
+                    first_tokens: Some(CountedTwice {
+                        engine_count: offered,
+                        client_count: completed,
+                        unsure_count: flaky,
+                        client_ms_mean: Some(mean),
+                    }),
+                    answers: None,
+                }),
                 client: client.map(|(mean, p99, arrival_interval_ms_mean)| ClientPace {
                     schedule_delay_ms_mean: mean,
                     schedule_delay_ms_p99: p99,
@@ -119,6 +128,7 @@ fn runs() -> impl Strategy<Value = Vec<RunMeasurement>> {
         domain.requests = RequestCounts { offered: 300, completed: 300, ..RequestCounts::default() };
         domain.client = None;
         domain.engine_view = None;
+        domain.cross_check = None;
         domain.source = MeasurementSource::Serving;
         for summary in domain.metrics.values_mut() {
             summary.count = 300;
@@ -234,6 +244,7 @@ fn one_domain() -> DomainMeasurement {
         metrics: BTreeMap::new(),
         engine: EngineOutcome { became_ready: Some(true), ..EngineOutcome::default() },
         engine_view: None,
+        cross_check: None,
         client: None,
         within_slo: Some(290),
         notes: Vec::new(),

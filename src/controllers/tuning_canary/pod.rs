@@ -45,6 +45,7 @@ fn plan(
             active_deadline: lifetime.saturating_sub(graces).max(SignedDuration::ZERO),
             grace: spec.grace.into(),
         },
+        test_side: None,
     };
     plan_test_pod(&request, template, valid.world.policy.policy(), &valid.world.pod_settings)
 }

@@ -178,8 +178,7 @@ fn without_pod(valid: &ValidTuningCanary, status: &TuningCanaryStatus, now: Time
     let latest = earlier_by(spec.not_after, least);
     if now >= latest {
         let message = format!("its pod had to begin before {latest} to measure anything by {}", spec.not_after);
-        let (reason, ended_by) = (CanaryReason::PastNotAfter, TestPodEnd::PastNotAfter);
-        return CanaryStep::End(CanaryEnding::Aborted { reason, message, ended_by });
+        return CanaryEnding::unmeasured(CanaryReason::PastNotAfter, FailureClass::Infrastructure, message);
     }
     if !valid.is_reservation() {
         let reason = CanaryReason::NotReserved;

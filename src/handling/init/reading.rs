@@ -135,6 +135,7 @@ fn plan(
             active_deadline: SignedDuration::from_hours(1),
             grace: SignedDuration::from_secs(5),
         },
+        test_side: None,
     };
     plan_test_pod(&request, template, facts.policy.policy(), &TestPodSettings::for_image(ANY_IMAGE))
 }

@@ -1,8 +1,13 @@
 //! What the engine says of itself over a measurement: differences of its own counters, over all its lives.
 
-use phaseloop_core::analysis::measurement::EngineView;
+use phaseloop_core::analysis::measurement::{CountedTwice, CrossCheck, EngineView};
 
-use super::exposition::{EngineMetrics, TimeSum};
+use super::{
+    exposition::{EngineMetrics, TimeSum},
+    journal::{Journal, Seen},
+    look::{Look, Span},
+};
+use crate::probe::load::{Micros, whole};
 
 const MS_PER_SECOND: f64 = 1_000.0;
 
@@ -10,10 +15,13 @@ const MS_PER_SECOND: f64 = 1_000.0;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct EngineTotals {
     /// When the measurement began, or the engine's present life.
-    base: Option<EngineMetrics>,
-    last: Option<EngineMetrics>,
-    /// What earlier lives counted.
+    base: Option<(Look, EngineMetrics)>,
+    last: Option<(Look, EngineMetrics)>,
+    /// What earlier lives counted, and from when to when.
     carried: Counters,
+    carried_spans: Vec<Span>,
+    /// When the engine was last seen to die.
+    died_at: Option<Micros>,
     kv_cache_usage_max: Option<f64>,
 }
 
@@ -29,31 +37,56 @@ struct Counters {
 
 impl EngineTotals {
     /// The measurement begins: what was counted before is the warm-up's.
-    pub(super) fn begin(&mut self, metrics: EngineMetrics) {
-        *self = Self { kv_cache_usage_max: metrics.kv_cache_usage, base: Some(metrics), ..Self::default() };
+    pub(super) fn begin(&mut self, look: Look, metrics: EngineMetrics) {
+        *self = Self { kv_cache_usage_max: metrics.kv_cache_usage, base: Some((look, metrics)), ..Self::default() };
     }
 
     /// A later look. Where nothing was read when the measurement began, it begins here.
-    pub(super) fn take(&mut self, metrics: EngineMetrics) {
-        let Some(base) = &self.base else {
-            self.begin(metrics);
+    pub(super) fn take(&mut self, look: Look, metrics: EngineMetrics) {
+        let Some((base_look, base)) = &self.base else {
+            self.begin(look, metrics);
             return;
         };
         self.kv_cache_usage_max = match (self.kv_cache_usage_max, metrics.kv_cache_usage) {
             (Some(most), Some(now)) => Some(most.max(now)),
             (most, now) => most.or(now),
         };
-        let before = self.last.as_ref().unwrap_or(base);
+        let (before_look, before) = self.last.as_ref().map_or((base_look, base), |(look, metrics)| (look, metrics));
         if has_begun_anew(before, &metrics) {
             self.carried = self.carried.plus(Counters::between(base, before));
-            self.base = Some(zero_of(&metrics));
+            self.carried_spans.push(Span { from: *base_look, to: *before_look });
+            // What came between the last look and the death is counted nowhere, and between two lives nothing comes.
+            let begun = match self.died_at {
+                Some(at) if at > before_look.answered => Look { asked: at, answered: at },
+                _ => Look { asked: before_look.answered, answered: look.asked },
+            };
+            self.base = Some((begun, zero_of(&metrics)));
         }
-        self.last = Some(metrics);
+        self.last = Some((look, metrics));
+    }
+
+    /// The engine was seen to die.
+    pub(super) const fn died(&mut self, at: Micros) {
+        self.died_at = Some(at);
+    }
+
+    /// What the engine counted, and what its client saw in the same time; nothing where there were no two looks.
+    pub(super) fn cross_check(&self, journal: &Journal) -> Option<CrossCheck> {
+        let ((from, base), (to, last)) = (self.base.as_ref()?, self.last.as_ref()?);
+        let all = self.carried.plus(Counters::between(base, last));
+        let spans: Vec<Span> = self.carried_spans.iter().copied().chain([Span { from: *from, to: *to }]).collect();
+        let counted = |engine: Option<TimeSum>, seen: &mut dyn Iterator<Item = Seen>| {
+            engine.map(|engine| counted_twice(whole(engine.count), &spans, seen))
+        };
+        Some(CrossCheck {
+            first_tokens: counted(all.time_to_first_token, &mut journal.first_texts()),
+            answers: counted(all.end_to_end_latency, &mut journal.answers()),
+        })
     }
 
     /// What the engine says; nothing where it was not read before and after.
     pub(super) fn view(&self) -> Option<EngineView> {
-        let (base, last) = (self.base.as_ref()?, self.last.as_ref()?);
+        let ((_, base), (_, last)) = (self.base.as_ref()?, self.last.as_ref()?);
         let all = self.carried.plus(Counters::between(base, last));
         let mean = |sum: Option<TimeSum>| {
             sum.filter(|sum| sum.count > 0.0).map(|sum| sum.sum_seconds.max(0.0) / sum.count * MS_PER_SECOND)
@@ -67,6 +100,23 @@ impl EngineTotals {
             kv_cache_usage_max: self.kv_cache_usage_max,
         })
     }
+}
+
+/// Holds what the client saw against the engine's count over the same spans of time.
+fn counted_twice(engine_count: u64, spans: &[Span], seen: &mut dyn Iterator<Item = Seen>) -> CountedTwice {
+    let mut counted = CountedTwice { engine_count, ..CountedTwice::default() };
+    let mut sum_ms = 0.0;
+    for Seen { at, latency } in seen {
+        let is_within = spans.iter().any(|span| span.holds(at));
+        if let Some(latency) = latency.filter(|_| is_within) {
+            counted.client_count += 1;
+            sum_ms += latency.ms();
+        }
+        let may_be_counted = is_within && latency.is_none();
+        counted.unsure_count += u64::from(may_be_counted || spans.iter().any(|span| span.is_near_an_end(at)));
+    }
+    counted.client_ms_mean = (counted.client_count > 0).then(|| sum_ms / counted.client_count as f64);
+    counted
 }
 
 /// Counters never fall within one life.
@@ -129,63 +179,5 @@ impl Counters {
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp, reason = "the figures are exact")]
-mod tests {
-    use super::*;
-
-    fn metrics(count: f64, seconds: f64, usage: f64) -> EngineMetrics {
-        let sum = Some(TimeSum { count, sum_seconds: seconds });
-        EngineMetrics {
-            time_to_first_token: sum,
-            end_to_end_latency: sum,
-            preemptions: Some(count / 10.0),
-            kv_cache_usage: Some(usage),
-            ..EngineMetrics::default()
-        }
-    }
-
-    fn view(looks: &[EngineMetrics]) -> Option<EngineView> {
-        let mut totals = EngineTotals::default();
-        for look in looks {
-            totals.take(look.clone());
-        }
-        totals.view()
-    }
-
-    #[test]
-    fn means_are_those_of_the_time_between_the_first_and_the_last_look() {
-        let view = view(&[metrics(10.0, 5.0, 0.1), metrics(20.0, 5.5, 0.9), metrics(30.0, 7.0, 0.2)]).unwrap();
-        assert_eq!(view.time_to_first_token_ms_mean, Some(100.0));
-        assert_eq!((view.preemptions, view.kv_cache_usage_max), (Some(2.0), Some(0.9)));
-        assert_eq!((view.queue_time_ms_mean, view.inter_token_latency_ms_mean), (None, None), "not told");
-    }
-
-    #[test]
-    fn an_engine_that_began_anew_is_counted_over_both_lives() {
-        let view =
-            view(&[metrics(10.0, 1.0, 0.1), metrics(20.0, 2.0, 0.1), metrics(5.0, 4.0, 0.1), metrics(10.0, 5.0, 0.1)]);
-        // 10 requests in 1 s before the death, 10 in 5 s after it.
-        let view = view.unwrap();
-        assert_eq!(view.end_to_end_latency_ms_mean, Some(300.0));
-        assert_eq!(view.time_to_first_token_ms_mean, Some(300.0));
-        assert_eq!(view.preemptions, Some(2.0));
-    }
-
-    #[test]
-    fn what_was_not_read_twice_is_absent_and_what_did_not_happen_has_no_mean() {
-        assert_eq!(view(&[]), None);
-        assert_eq!(view(&[metrics(10.0, 1.0, 0.1)]), None);
-        let idle = view(&[metrics(10.0, 1.0, 0.1), metrics(10.0, 1.0, 0.1)]).unwrap();
-        assert_eq!((idle.time_to_first_token_ms_mean, idle.preemptions), (None, Some(0.0)));
-    }
-
-    #[test]
-    fn the_warm_up_is_left_out() {
-        let mut totals = EngineTotals::default();
-        totals.take(metrics(1.0, 100.0, 1.0));
-        totals.begin(metrics(10.0, 200.0, 0.5));
-        totals.take(metrics(20.0, 201.0, 0.4));
-        let view = totals.view().unwrap();
-        assert_eq!((view.end_to_end_latency_ms_mean, view.kv_cache_usage_max), (Some(100.0), Some(0.5)));
-    }
-}
+#[path = "engine_totals_tests.rs"]
+mod tests;

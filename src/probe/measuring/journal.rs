@@ -45,13 +45,25 @@ struct Record {
     /// When it was due; in a closed loop, when its turn came.
     due: Option<Micros>,
     sent_at: Option<Micros>,
+    /// When its first text came, whatever became of it.
+    first_at: Option<Micros>,
     outcome: Option<Outcome>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Outcome {
     Answered(Answer),
-    Failed,
+    /// When, where the engine had taken it: then it may have counted it.
+    Failed(Option<Micros>),
+}
+
+/// What the client saw of a request that the engine counts as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// When.
+    pub(super) at: Micros,
+    /// How long after its send; absent where it did not come, while the engine may have counted it.
+    pub(super) latency: Option<Micros>,
 }
 
 /// The requests of one load.
@@ -109,6 +121,13 @@ impl Journal {
         }
     }
 
+    /// The first text of a request came.
+    pub(super) fn first_text(&mut self, index: usize, at: Micros) {
+        if let Some(record) = self.records.get_mut(index) {
+            record.first_at = Some(at);
+        }
+    }
+
     /// A request was answered; `gaps` lie between its texts.
     pub(super) fn answered(&mut self, index: usize, answer: Answer, gaps: &[Micros]) {
         let window = self.window;
@@ -123,10 +142,10 @@ impl Journal {
         self.finished += 1;
     }
 
-    /// A request failed.
-    pub(super) fn failed(&mut self, index: usize, why: String) {
+    /// A request failed; `taken_until` is when, where the engine had taken it.
+    pub(super) fn failed(&mut self, index: usize, why: String, taken_until: Option<Micros>) {
         if let Some(record) = self.records.get_mut(index) {
-            record.outcome = Some(Outcome::Failed);
+            record.outcome = Some(Outcome::Failed(taken_until));
         }
         let is_known = self.failures.contains_key(&why) || self.failures.len() < FAILURE_KINDS_MAX;
         *self.failures.entry(if is_known { why } else { "another failure".to_owned() }).or_default() += 1;
@@ -136,6 +155,25 @@ impl Journal {
     /// Requests that were answered or failed.
     pub(super) const fn finished(&self) -> usize {
         self.finished
+    }
+
+    /// First texts of all requests, those of the warm-up and of answers that were never whole among them.
+    pub(super) fn first_texts(&self) -> impl Iterator<Item = Seen> {
+        self.records.iter().filter_map(|record| match (record.first_at, record.outcome) {
+            (Some(at), _) => Some(Seen { at, latency: Some(at.since(record.sent_at?)) }),
+            (None, Some(Outcome::Failed(Some(at)))) => Some(Seen { at, latency: None }),
+            (None, _) => None,
+        })
+    }
+
+    /// Whole answers of all requests, those of the warm-up among them.
+    pub(super) fn answers(&self) -> impl Iterator<Item = Seen> {
+        self.records.iter().filter_map(|record| match record.outcome? {
+            Outcome::Answered(Answer { last, .. }) => {
+                Some(Seen { at: last, latency: Some(last.since(record.sent_at?)) })
+            }
+            Outcome::Failed(at) => Some(Seen { at: at?, latency: None }),
+        })
     }
 
     /// Requests of the whole load.

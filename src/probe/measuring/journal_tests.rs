@@ -76,7 +76,7 @@ fn what_failed_was_cut_off_or_never_sent_is_told_apart_and_meets_nothing() {
     let sent =
         |journal: &mut Journal, index| journal.sent(index, journal.due(index).unwrap(), journal.due(index).unwrap());
     sent(&mut journal, 3);
-    journal.failed(3, "http 500".to_owned());
+    journal.failed(3, "http 500".to_owned(), None);
     sent(&mut journal, 4);
     let figures = journal.figures(LATE, &no_limits()).unwrap();
     let RequestCounts { offered, completed, failed, .. } = figures.requests;
@@ -145,7 +145,7 @@ fn the_most_frequent_failures_are_told_first() {
     let mut journal = open(60);
     for index in 0..60 {
         let why = if index % 2 == 0 { "cut off".to_owned() } else { format!("http {index}") };
-        journal.failed(index, why);
+        journal.failed(index, why, None);
     }
     let told = journal.failures().unwrap();
     assert!(told.starts_with("failed: 30 x cut off, 15 x another failure, 1 x http "), "{told}");

@@ -13,6 +13,7 @@ mod event;
 mod exposition;
 mod journal;
 mod life;
+mod look;
 mod prompt;
 mod records;
 mod report;

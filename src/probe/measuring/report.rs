@@ -51,6 +51,7 @@ impl Facts<'_, '_> {
         if let Some(figures) = self.figures {
             add_figures(&mut report, figures, probe.request);
             report.engine_view = probe.totals.view();
+            report.cross_check = probe.load.as_ref().and_then(|(_, load)| probe.totals.cross_check(&load.journal()));
         }
         report
     }

@@ -123,12 +123,14 @@ impl Load {
         self.journal().sent(request.index, due, sent_at);
         let room = usize::try_from(request.output_tokens.min(TEXTS_AT_ONCE)).unwrap_or_default();
         let mut answering = Answering { gaps: Vec::with_capacity(room), ..Answering::default() };
-        let outcome = self.exchange(body, &mut answering).await;
+        let outcome = self.exchange(request.index, body, &mut answering).await;
         let gone = outcome.as_ref().is_err_and(|failure| failure.nobody_listens);
         let mut journal = self.journal();
         match outcome {
             Ok(answer) => journal.answered(request.index, answer, &answering.gaps),
-            Err(failure) => journal.failed(request.index, failure.why),
+            Err(Failure { why, was_taken, .. }) => {
+                journal.failed(request.index, why, was_taken.then(|| self.clock.elapsed()));
+            }
         }
         if journal.finished() == journal.offered() {
             self.all_finished.notify_one();
@@ -136,7 +138,7 @@ impl Load {
         gone
     }
 
-    async fn exchange(&self, body: Bytes, answering: &mut Answering) -> Result<Answer, Failure> {
+    async fn exchange(&self, index: usize, body: Bytes, answering: &mut Answering) -> Result<Answer, Failure> {
         let response = self.client.open(Method::POST, self.path, body).await?;
         let status = response.status();
         let mut body = response.into_body();
@@ -149,7 +151,11 @@ impl Load {
             let Ok(frame) = frame else { break };
             let Some(data) = frame.data_ref() else { continue };
             let now = self.clock.elapsed();
+            let had_text = answering.first.is_some();
             events.push(data, |event| answering.take(event, now));
+            if let Some(first) = answering.first.filter(|_| !had_text) {
+                self.journal().first_text(index, first);
+            }
         }
         answering.answer()
     }
@@ -163,17 +169,24 @@ const PAUSE: Duration = Duration::from_millis(100);
 struct Failure {
     why: String,
     nobody_listens: bool,
+    /// The engine had begun to answer.
+    was_taken: bool,
 }
 
 impl Failure {
     const fn of(why: String) -> Self {
-        Self { why, nobody_listens: false }
+        Self { why, nobody_listens: false, was_taken: false }
+    }
+
+    const fn midway(why: String) -> Self {
+        Self { why, nobody_listens: false, was_taken: true }
     }
 }
 
 impl From<super::client::Problem> for Failure {
     fn from(problem: super::client::Problem) -> Self {
-        Self { why: problem.to_string(), nobody_listens: problem == super::client::Problem::Unreachable }
+        let nobody_listens = problem == super::client::Problem::Unreachable;
+        Self { why: problem.to_string(), nobody_listens, was_taken: false }
     }
 }
 
@@ -209,14 +222,14 @@ impl Answering {
     /// The answer, if it is whole.
     fn answer(&mut self) -> Result<Answer, Failure> {
         if let Some(error) = self.error.take() {
-            return Err(Failure::of(error));
+            return Err(Failure::midway(error));
         }
         if !self.done {
-            return Err(Failure::of("cut off".to_owned()));
+            return Err(Failure::midway("cut off".to_owned()));
         }
         match (self.first, self.last) {
             (Some(first), Some(last)) => Ok(Answer { first, last, tokens: self.tokens }),
-            _ => Err(Failure::of("an answer without text".to_owned())),
+            _ => Err(Failure::midway("an answer without text".to_owned())),
         }
     }
 }
@@ -259,7 +272,7 @@ mod tests {
             (vec![(1, text(None)), (2, Event::Error("dead".to_owned())), (3, Event::Done)], "engine: dead"),
             (vec![(1, text(None)), (2, Event::Unreadable), (3, Event::Done)], "no event of an answer"),
         ] {
-            assert_eq!(answer(&events).0, Err(Failure::of(why.to_owned())));
+            assert_eq!(answer(&events).0, Err(Failure::midway(why.to_owned())));
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     death::{death_of, unexplained},
     exposition::EngineMetrics,
     life::{End, PresentRun, Probe},
+    look::Look,
     records::Records,
 };
 use crate::probe::load::Micros;
@@ -81,8 +82,9 @@ impl Probe<'_> {
     }
 
     async fn read_metrics(&mut self, patience: Duration) {
+        let asked = self.clock.elapsed();
         if let Some(metrics) = self.ask_metrics(patience).await {
-            self.totals.take(metrics);
+            self.totals.take(Look { asked, answered: self.clock.elapsed() }, metrics);
         }
     }
 
@@ -121,6 +123,7 @@ impl Probe<'_> {
     /// The engine has died: why, and whether the test endures it.
     pub(super) async fn note_death(&mut self) -> Result<(), End> {
         let seen_at = self.clock.elapsed();
+        self.totals.died(seen_at);
         let until = seen_at.plus(WORD_PATIENCE);
         while self.may_have_word() && self.clock.elapsed() < until {
             sleep(LOOK).await;

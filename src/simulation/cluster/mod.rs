@@ -6,7 +6,6 @@
 //! **What must not**: kinds of ours (to all of this a test pod is a pod), and chance: what happens follows from the
 //! objects, the scenario and the time.
 
-mod amount;
 mod controllers;
 mod deployment;
 pub mod kubelet;

@@ -9,8 +9,9 @@ use k8s_openapi::{
 };
 use serde_json::{Value, json};
 
+use crate::api::quantity::thousandths;
+
 use super::{
-    amount::thousandths,
     owned::{has_condition, has_ended, key_of},
     view::{ClusterView, Key},
     write::{ClusterWrite, Operation, POD},

@@ -6,7 +6,8 @@ use phaseloop_core::{
     analysis::{
         bench::LatencyLimits,
         measurement::{
-            ClientPace, DomainMeasurement, EngineFailure, EngineOutcome, EngineView, MeasurementSource, RequestCounts,
+            ClientPace, CountedTwice, CrossCheck, DomainMeasurement, EngineFailure, EngineOutcome, EngineView,
+            MeasurementSource, RequestCounts,
         },
         sample::SampleSummary,
         summary::summarise_samples,
@@ -21,7 +22,7 @@ use super::{
     lives::EngineRun,
     serve::{RequestEnd, RequestOutcome, ServeOutcome},
     units::Micros,
-    view::EngineCounters,
+    view::{EngineCounters, TimeSum},
 };
 use crate::{
     api::workload::Slo,
@@ -52,6 +53,8 @@ pub struct ProbeFigures {
     pub met: MetRequests,
     /// What the engine says of itself, over all its lives and with the warm-up.
     pub engine_view: EngineView,
+    /// What client and engine counted over all of that.
+    pub cross_check: CrossCheck,
     /// How well the client kept its schedule.
     pub client: ClientPace,
     /// From the window's beginning to the last answer.
@@ -102,7 +105,39 @@ pub fn measure(
     }
     let mut counters = EngineCounters::default();
     run.served().iter().for_each(|served| counters.merge(&served.counters));
-    tally.figures(schedule, counters.view())
+    let check = cross_check(&run.served(), &counters, client, beginning);
+    tally.figures(schedule, counters.view(), check)
+}
+
+/// What the client saw of all that the engine counted, the warm-up and answers that were cut off among it.
+fn cross_check(
+    served: &[&ServeOutcome],
+    counters: &EngineCounters,
+    client: &ClientCondition,
+    beginning: Micros,
+) -> CrossCheck {
+    let (mut first_tokens, mut answers) = (TimeSum::default(), TimeSum::default());
+    for outcome in served.iter().flat_map(|served| &served.requests) {
+        let latency = |at: &Micros| client.acts_at(beginning, *at).since(outcome.sent_at);
+        if let Some(first) = outcome.token_times.first() {
+            first_tokens.push(latency(first));
+        }
+        if let (RequestEnd::Finished, Some(last)) = (outcome.end, outcome.token_times.last()) {
+            answers.push(latency(last));
+        }
+    }
+    let counted = |engine: TimeSum, client: TimeSum| {
+        Some(CountedTwice {
+            engine_count: engine.count,
+            client_count: client.count,
+            unsure_count: 0,
+            client_ms_mean: client.mean_ms(),
+        })
+    };
+    CrossCheck {
+        first_tokens: counted(counters.time_to_first_token, first_tokens),
+        answers: counted(counters.end_to_end_latency, answers),
+    }
 }
 
 fn outcomes_by_request<'a>(schedule: &RequestSchedule, served: &[&'a ServeOutcome]) -> Vec<Option<&'a RequestOutcome>> {
@@ -184,7 +219,7 @@ impl Tally {
         self.met.push(false);
     }
 
-    fn figures(mut self, schedule: &RequestSchedule, engine_view: EngineView) -> ProbeFigures {
+    fn figures(mut self, schedule: &RequestSchedule, engine_view: EngineView, cross_check: CrossCheck) -> ProbeFigures {
         // Whole numbers sort faster than floats, and these are most of a measurement's samples.
         self.gaps.sort_unstable();
         let gaps_ms: Vec<f64> = self.gaps.iter().map(|gap| gap.ms()).collect();
@@ -201,6 +236,7 @@ impl Tally {
             within_slo: self.met.iter().filter(|met| **met).count() as u64,
             met: MetRequests { schedule: schedule.hash.clone(), met: self.met },
             engine_view,
+            cross_check,
             client: client_pace(self.delays_ms, arrival_interval_ms_mean).unwrap_or(nothing_sent),
             measured: self.answered.measured(),
         }
@@ -219,6 +255,7 @@ impl ProbeFigures {
             metrics: self.metrics.clone(),
             engine,
             engine_view: Some(self.engine_view),
+            cross_check: Some(self.cross_check),
             client: Some(self.client),
             within_slo: Some(self.within_slo),
             notes: Vec::new(),

@@ -81,6 +81,7 @@ impl Reporting<'_> {
         report.metrics = figures.metrics.iter().map(|(metric, summary)| (*metric, (*summary).into())).collect();
         report.inter_token_latency = figures.inter_token_latency.map(Into::into);
         report.engine_view = Some(figures.engine_view);
+        report.cross_check = Some(figures.cross_check);
         report.client = Some(figures.client);
     }
 

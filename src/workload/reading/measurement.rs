@@ -59,6 +59,7 @@ fn probed(reading: &TestPodReading, report: Option<&ProbeReport>) -> DomainMeasu
             became_ready: report.map(|report| report.times.ready_at.is_some()),
         },
         engine_view: report.and_then(|report| report.engine_view),
+        cross_check: report.and_then(|report| report.cross_check),
         client: report.and_then(|report| report.client),
         within_slo: report.and_then(|report| report.within_slo),
         notes: report.map(report_notes).unwrap_or_default(),
@@ -105,6 +106,7 @@ fn empty_report() -> DomainMeasurement {
         metrics: std::collections::BTreeMap::new(),
         engine: EngineOutcome::default(),
         engine_view: None,
+        cross_check: None,
         client: None,
         within_slo: None,
         notes: Vec::new(),
@@ -125,6 +127,7 @@ pub fn trial_measurement(
     let metric = |metric: Metric| report.and_then(|report| report.metrics.get(&metric));
     let latency = metric(Metric::EndToEndLatency);
     let restarts = engine.and_then(|engine| engine.restarts);
+    let end = cut_short(reading, ended_by);
     let configuration = report.and_then(|report| report.engine.as_ref()).map(|engine| engine.configuration.clone());
     TrialMeasurement {
         asked: asked.clone(),
@@ -138,7 +141,8 @@ pub fn trial_measurement(
         client_kept_up: report
             .and_then(|report| report.client)
             .and_then(|pace| client_kept_up(&pace, latency.map(|latency| latency.mean), &ValidityLimits::default())),
-        aborted: is_aborted(reading, ended_by),
+        aborted: end == Some(CutShort::FromOutside),
+        time_was_up: end == Some(CutShort::ByItsTime),
         met: report.and_then(|report| report.met.clone()),
         throughput: metric(Metric::Throughput).map(|figures| figures.mean),
         latency_ms_p95: latency.and_then(|latency| latency.spread).map(|spread| spread.p95),
@@ -157,15 +161,30 @@ fn ran_throughout(reading: &TestPodReading, engine: &EngineReading, report: &Pro
     Some(started <= start && ended_after && (engine.running || engine.finished_at.is_some()))
 }
 
-/// Whether the trial was ended from outside: by hand, by its window or its budget.
-fn is_aborted(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> bool {
+/// Why a trial ended before its measurement was whole, where nothing failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CutShort {
+    /// By hand, or because what permits it ended.
+    FromOutside,
+    /// The instant came by which it had to end.
+    ByItsTime,
+}
+
+/// A probe says the same whether its own time was up or somebody told it to end: then the pod was deleted before that.
+fn cut_short(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> Option<CutShort> {
     let has_deaths = reading.engine.as_ref().is_some_and(|engine| !engine.deaths.is_empty());
+    let ends_by = reading.request.as_ref().map(|request| request.ends_by);
+    let by_whom = match reading.deleted_at {
+        Some(at) if ends_by.is_none_or(|ends_by| at < ends_by) => CutShort::FromOutside,
+        _ => CutShort::ByItsTime,
+    };
     match (ended_by, reading.report.probe().map(|report| report.ending)) {
-        (Some(TestPodEnd::Aborted | TestPodEnd::Leaving | TestPodEnd::PastNotAfter), _)
-        | (_, Some(ProbeEnding::OutOfTime)) => true,
-        // Somebody else deleted it.
-        (None, None) => reading.deleted_at.is_some() && reading.fault.is_none() && !has_deaths,
-        _ => false,
+        (Some(TestPodEnd::Aborted | TestPodEnd::Leaving), _) => Some(CutShort::FromOutside),
+        (Some(TestPodEnd::PastNotAfter), _) => Some(CutShort::ByItsTime),
+        (_, Some(ProbeEnding::OutOfTime)) => Some(by_whom),
+        // Somebody else deleted it, or another replica that saw its time pass.
+        (None, None) if reading.deleted_at.is_some() && reading.fault.is_none() && !has_deaths => Some(by_whom),
+        _ => None,
     }
 }
 

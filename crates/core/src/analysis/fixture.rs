@@ -54,6 +54,7 @@ pub(crate) fn domain(end_to_end_ms: f64, throughput: f64) -> DomainMeasurement {
             end_to_end_latency_ms_mean: Some(end_to_end_ms * 0.95),
             ..EngineView::default()
         }),
+        cross_check: None,
         client: Some(ClientPace {
             schedule_delay_ms_mean: 0.1,
             schedule_delay_ms_p99: 1.0,

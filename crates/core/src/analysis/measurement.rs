@@ -46,6 +46,9 @@ pub struct DomainMeasurement {
     pub engine: EngineOutcome,
     /// What the engine says of itself over the same time; absent where it was not read.
     pub engine_view: Option<EngineView>,
+    /// What client and engine counted over the time of `engine_view`; absent where `metrics` themselves are of all requests
+    /// that the engine counted, as in recordings of whole loads.
+    pub cross_check: Option<CrossCheck>,
     /// How well the load client kept up; absent where it does not tell.
     pub client: Option<ClientPace>,
     /// Requests that met every limit of the SLO; absent without an SLO.
@@ -156,6 +159,36 @@ pub struct EngineView {
     pub preemptions: Option<f64>,
     /// Largest share of the KV cache in use, 0 to 1.
     pub kv_cache_usage_max: Option<f64>,
+}
+
+/// The same events as client and engine counted them: those between the first and the last look at the engine's metrics,
+/// whenever their requests were sent and whatever became of those later.
+///
+/// A run's own figures are of requests that were *due* in its measurement, and an engine's of what *happened* in it. As long
+/// as requests wait hardly at all these are the same. Where a queue grows they are not: of the requests that are due, those
+/// that wait longest are cut off, and what happens is the first tokens of those that came early and waited less.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrossCheck {
+    /// First tokens, with the time from the send to them; absent where the engine does not count them.
+    pub first_tokens: Option<CountedTwice>,
+    /// Whole answers, with the time from the send to their last token; absent where the engine does not count them.
+    pub answers: Option<CountedTwice>,
+}
+
+/// Events that client and engine counted each for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CountedTwice {
+    /// How many the engine counted.
+    pub engine_count: u64,
+    /// How many the client saw.
+    pub client_count: u64,
+    /// Of how many the client can't tell whether the engine counted them: they came so near to a look that it may or may
+    /// not have, or the request failed midway.
+    pub unsure_count: u64,
+    /// Mean latency of those that the client saw, milliseconds; absent where it saw none.
+    pub client_ms_mean: Option<f64>,
 }
 
 /// How the load client kept its own schedule.

@@ -27,6 +27,7 @@ pub mod report;
 pub mod sample;
 pub mod summary;
 
+mod agreement;
 mod non_finite;
 pub mod settings;
 pub mod significance;

@@ -35,7 +35,7 @@ reasons! {
         RequestsNotSent,
         /// More requests failed than a measurement of latency endures: those that failed are missing from it.
         TooManyFailedRequests,
-        /// The client saw latencies that the engine did not: they arose in the client, so they are not the engine's.
+        /// Client and engine tell different things of the same time: latencies arose in the client, or others were served.
         ClientEngineDisagree,
         /// The load client sent later than its schedule demanded, so that the load was another than the baseline's.
         ClientBehindSchedule,

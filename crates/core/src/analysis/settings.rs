@@ -37,6 +37,12 @@ pub const ENGINE_SHARE_PERCENT_MIN_DEFAULT: f64 = 50.0;
 /// Once a baseline tells what is usual: most that the client alone may add, in percent of the usual latency. The same
 /// 20 % at which a latency counts as worse, so that no client can raise a warning by itself.
 pub const CLIENT_ADDED_PERCENT_MAX_DEFAULT: f64 = 20.0;
+/// Most that client and engine may be apart in what they count, in percent of the larger count: as many as may fail. Where
+/// more are, their means are of different requests.
+pub const COUNTS_APART_PERCENT_MAX_DEFAULT: f64 = FAILED_REQUESTS_PERCENT_MAX_DEFAULT as f64;
+/// The same as a number: one at each end of the time between two looks, whose token the engine had counted and whose text
+/// was on its way.
+pub const COUNTS_APART_MAX_DEFAULT: u64 = 2;
 /// Most mean delay behind the schedule, in percent of the mean interval between arrivals (of the mean latency, for a
 /// client without arrivals): a quarter still leaves the arrivals in their order and the load what it was.
 pub const SCHEDULE_DELAY_PERCENT_MAX_DEFAULT: f64 = 25.0;
@@ -86,6 +92,10 @@ pub struct ValidityLimits {
     pub engine_share_percent_min: f64,
     /// Most that the client may add to the usual latency, percent.
     pub client_added_percent_max: f64,
+    /// Most that client and engine may be apart in what they count, percent of the larger count.
+    pub counts_apart_percent_max: f64,
+    /// So many they may be apart whatever the percentage.
+    pub counts_apart_max: u64,
     /// Most mean delay behind the schedule, percent of the mean interval between arrivals.
     pub schedule_delay_percent_max: f64,
 }
@@ -99,6 +109,8 @@ impl Default for ValidityLimits {
             unsent_requests_percent_max: UNSENT_REQUESTS_PERCENT_MAX_DEFAULT,
             engine_share_percent_min: ENGINE_SHARE_PERCENT_MIN_DEFAULT,
             client_added_percent_max: CLIENT_ADDED_PERCENT_MAX_DEFAULT,
+            counts_apart_percent_max: COUNTS_APART_PERCENT_MAX_DEFAULT,
+            counts_apart_max: COUNTS_APART_MAX_DEFAULT,
             schedule_delay_percent_max: SCHEDULE_DELAY_PERCENT_MAX_DEFAULT,
         }
     }

@@ -4,12 +4,12 @@
 //! own word beats it: a death out of memory needs no samples.
 
 use super::{
+    agreement::check_agreement,
     baseline::Baseline,
     figure::{answered, percent_of},
     measurement::{ClientPace, DomainMeasurement, EngineFailure, EngineFailureClass},
     reason::{AnalysisReason, Finding},
     settings::{AnalysisSettings, ValidityLimits},
-    significance::median,
 };
 use crate::{prelude::*, value::Metric};
 
@@ -137,71 +137,6 @@ fn check_schedule(domain: &DomainMeasurement, limits: &ValidityLimits) -> Option
             pace.schedule_delay_ms_mean, limits.schedule_delay_percent_max, pace.schedule_delay_ms_p99
         );
         Finding::of_domain(AnalysisReason::ClientBehindSchedule, &domain.name, message)
-    })
-}
-
-/// One latency as the client and as the engine saw it, milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct TwoViews {
-    client: f64,
-    engine: f64,
-}
-
-impl TwoViews {
-    /// Latencies on which client and engine are held against each other. Time per token is not: the client's mean over
-    /// requests and the engine's mean over tokens differ by definition.
-    pub(super) const METRICS: [Metric; 2] = [Metric::TimeToFirstToken, Metric::EndToEndLatency];
-
-    /// Both views of a metric, where both exist.
-    pub(super) fn of(domain: &DomainMeasurement, metric: Metric) -> Option<Self> {
-        let view = domain.engine_view?;
-        let engine = match metric {
-            Metric::TimeToFirstToken => view.time_to_first_token_ms_mean,
-            Metric::EndToEndLatency => view.end_to_end_latency_ms_mean,
-            _ => None,
-        }?;
-        let client = domain.metrics.get(&metric)?.mean;
-        (client > 0.0 && engine > 0.0).then_some(Self { client, engine })
-    }
-
-    /// What lies between the two: time in the client, and on its way to the engine.
-    fn between(self) -> f64 {
-        self.client - self.engine
-    }
-
-    /// How much the client added by itself to what is usual, in percent of the usual latency: the lesser of two
-    /// figures, which must both be weighty. The client's figure must have outgrown the engine's (else all became slower
-    /// together), and what lies between the two must have grown (else the engine became faster under an unchanged
-    /// client).
-    pub(super) fn client_added_percent(self, usual: &[Self]) -> f64 {
-        let median_of = |figure: fn(&Self) -> f64| median(&usual.iter().map(figure).collect::<Vec<_>>());
-        let outgrown = self.client / self.engine / median_of(|views| views.client / views.engine) - 1.0;
-        let added = (self.between() - median_of(|views| views.between())) / median_of(|views| views.client);
-        libm::fmin(outgrown, added) * 100.0
-    }
-}
-
-/// Holds client and engine against each other: against what is usual, or, while no baseline tells what is usual, alone.
-fn check_agreement(
-    domain: &DomainMeasurement,
-    baseline: &Baseline<'_>,
-    settings: &AnalysisSettings,
-) -> Option<Finding> {
-    let limits = &settings.validity;
-    TwoViews::METRICS.into_iter().find_map(|metric| {
-        let now = TwoViews::of(domain, metric)?;
-        let usual: Vec<TwoViews> = baseline.runs.iter().filter_map(|run| TwoViews::of(run.domain, metric)).collect();
-        let told = if usual.len() >= settings.minimum_runs {
-            let added = now.client_added_percent(&usual);
-            let limit = limits.client_added_percent_max;
-            (added > limit).then(|| format!("the client alone added {added:.0}% of the usual latency (limit {limit}%)"))
-        } else {
-            let share = now.engine / now.client * 100.0;
-            let least = limits.engine_share_percent_min;
-            (share < least).then(|| format!("the engine confirms {share:.0}% of it, at least {least}% needed"))
-        }?;
-        let message = format!("{metric}: client {:.1} ms, engine {:.1} ms; {told}", now.client, now.engine);
-        Some(Finding::of_domain(AnalysisReason::ClientEngineDisagree, &domain.name, message))
     })
 }
 

@@ -32,7 +32,7 @@ pub use gate::{GateInputs, GateName, GateReason, GateReport, GateState, Suspensi
 pub use ledger::{CanaryConclusion, CanaryFacts, CanaryRole, Ledger, NightBalance, Spend, TuningRunFacts};
 pub use local_time::{DayOfWeek, LocalTime};
 pub use night::{MaintenanceWindows, NightId, OpenWindow};
-pub use reservation::{CanaryRequest, Reservation};
+pub use reservation::{CONCLUSION_TIME, CanaryRequest, Reservation};
 pub use rule::{EscalationRule, check_rules};
 pub use safety::{SafetySettings, check_safety};
 pub use start::{StartInputs, StartPermit, StartReason, StartRefusal, decide_start};

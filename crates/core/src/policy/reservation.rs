@@ -9,6 +9,7 @@ use super::{
     start::{StartReason, StartRefusal},
 };
 use crate::{
+    policy::bound::RESTORE_SLA_DEFAULT,
     prelude::*,
     schedule::{earlier_by, later_by},
     value::format_duration,
@@ -17,6 +18,10 @@ use crate::{
 /// Grace periods that a pod may need after its deadline: the kubelet first ends the main container, then the sidecar, and
 /// each may use its whole grace (seen on Kubernetes 1.34: a deadline of 6 s and a grace of 2 s ended at 10 s).
 pub const GRACES_PER_POD: i32 = 2;
+
+/// From the end of a canary's containers to the end of its window: what it takes to see that end, to judge it, and to conclude
+/// the search with it, while something may still be promoted. As long as giving back may take.
+pub const CONCLUSION_TIME: SignedDuration = RESTORE_SLA_DEFAULT;
 
 /// What the next canary asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +51,8 @@ pub struct Reservation {
     pub lifetime: SignedDuration,
     /// The pod's `activeDeadlineSeconds`: with both graces after it, the lifetime is kept.
     pub active_deadline: SignedDuration,
-    /// The instant at which its containers are gone, however long it waited for a GPU: never after the window's end.
+    /// The instant at which its containers are gone, however long it waited for a GPU: early enough for its search to be
+    /// concluded before the window's end.
     pub not_after: Timestamp,
 }
 
@@ -79,8 +85,9 @@ impl CanaryRequest {
     }
 }
 
-/// Reserves for a canary: its measuring in full, and a life that is the shortest of what it asks for, what the night's
-/// hold budget has left, and what the window has left.
+/// Reserves for a canary: its measuring in full, and a life that is the shorter of what it asks for and what the night's
+/// hold budget has left. That life must fit into the window by its worst case, with the time to conclude after it: what
+/// was cut off by the window's end would have proved nothing, and have kept the others' results from being promoted.
 ///
 /// The flag's expiry does not shorten it: a flag permits a beginning, and a measurement that was cut off would have
 /// spent its budget for nothing.
@@ -93,7 +100,6 @@ pub fn reserve(
     window_closes_at: Timestamp,
     now: Timestamp,
 ) -> Result<Reservation, StartRefusal> {
-    let least = request.lifetime_least();
     let (remaining, needed) = (balance.remaining, request.least_spend());
     if remaining.measure < needed.measure {
         let message = budget_message("measuring", remaining.measure, needed.measure, balance);
@@ -103,23 +109,25 @@ pub fn reserve(
         let message = budget_message("holding GPUs", remaining.hold, needed.hold, balance);
         return Err(StartRefusal::new(StartReason::GpuHoldBudgetExhausted, message));
     }
+    let per_gpu = remaining.hold.checked_div(request.gpu_factor()).unwrap_or(SignedDuration::ZERO);
+    let lifetime = request.lifetime_wanted().min(per_gpu);
     let window_left = window_closes_at.duration_since(now);
-    if window_left < least {
+    if window_left < lifetime.saturating_add(CONCLUSION_TIME) {
         let message = format!(
-            "the window closes at {window_closes_at}, in {}; a canary needs {}",
-            format_duration(window_left),
-            format_duration(least)
+            "the window closes at {window_closes_at}, in {}; a canary may need {}, and {} more to conclude",
+            format_duration(SignedDuration::from_secs(window_left.as_secs())),
+            format_duration(lifetime),
+            format_duration(CONCLUSION_TIME)
         );
         return Err(StartRefusal::new(StartReason::WindowClosesTooSoon, message));
     }
-    let per_gpu = remaining.hold.checked_div(request.gpu_factor()).unwrap_or(SignedDuration::ZERO);
-    let lifetime = request.lifetime_wanted().min(per_gpu).min(window_left);
     let hold = lifetime.saturating_mul(request.gpu_factor());
+    let latest = earlier_by(window_closes_at, CONCLUSION_TIME);
     Ok(Reservation {
         spend: Spend { measure: request.measure, hold },
         lifetime,
         active_deadline: lifetime.saturating_sub(request.graces()),
-        not_after: later_by(later_by(now, request.gpu_wait), lifetime).min(window_closes_at),
+        not_after: later_by(later_by(now, request.gpu_wait), lifetime).min(latest),
     })
 }
 

@@ -73,25 +73,33 @@ fn what_is_left_of_the_hold_budget_shortens_a_canary_down_to_the_least() {
 }
 
 #[test]
-fn what_is_left_of_the_window_shortens_a_canary_and_nothing_outlives_it() {
+fn a_canary_that_may_not_be_over_before_the_window_is_does_not_begin() {
+    // 138 s of life by the worst case, and 15 s to conclude.
     for (now, expected) in [
-        ("2026-03-04T06:57:41Z", Ok(138)),
-        ("2026-03-04T06:57:42Z", Ok(138)),
-        ("2026-03-04T06:57:43Z", Ok(137)),
-        ("2026-03-04T06:58:42Z", Ok(78)),
-        ("2026-03-04T06:58:42.000000001Z", Err(StartReason::WindowClosesTooSoon)),
+        ("2026-03-04T06:30:00Z", Ok(138)),
+        ("2026-03-04T06:57:27Z", Ok(138)),
+        ("2026-03-04T06:57:27.000000001Z", Err(StartReason::WindowClosesTooSoon)),
         ("2026-03-04T07:10:00Z", Err(StartReason::WindowClosesTooSoon)),
     ] {
         let reserved = reserve_at(&request(), 60, 900, now);
         assert_eq!(reserved.map(|reservation| reservation.lifetime.as_secs()), expected, "{now}");
-        if let Ok(reservation) = reserved {
-            assert_eq!(reservation.not_after, at(CLOSES), "{now}");
-            assert_eq!(reservation.spend.hold, reservation.lifetime);
-        }
     }
-    let no_wait = CanaryRequest { gpu_wait: SignedDuration::ZERO, ..request() };
-    let reservation = reserve_at(&no_wait, 60, 900, "2026-03-04T06:57:00Z").unwrap();
-    assert_eq!(reservation.not_after, at("2026-03-04T06:59:18Z"));
+    // The usual start does not help: it may take longer. What the budget leaves of its life does.
+    assert_eq!(reserve_at(&request(), 60, 138, "2026-03-04T06:58:00Z"), Err(StartReason::WindowClosesTooSoon));
+    assert!(reserve_at(&request(), 60, 105, "2026-03-04T06:58:00Z").is_ok());
+    assert_eq!(reserve_at(&request(), 60, 106, "2026-03-04T06:58:00Z"), Err(StartReason::WindowClosesTooSoon));
+}
+
+#[test]
+fn nothing_outlives_the_time_to_conclude_however_long_it_waits_for_a_gpu() {
+    let ends = |wait: &str, now: &str| {
+        let request = CanaryRequest { gpu_wait: lasts(wait), ..request() };
+        reserve_at(&request, 60, 900, now).unwrap().not_after
+    };
+    assert_eq!(ends("0s", "2026-03-04T06:57:00Z"), at("2026-03-04T06:59:18Z"));
+    assert_eq!(ends("27s", "2026-03-04T06:57:00Z"), at("2026-03-04T06:59:45Z"));
+    assert_eq!(ends("28s", "2026-03-04T06:57:00Z"), at("2026-03-04T06:59:45Z"));
+    assert_eq!(ends("15m", "2026-03-04T06:57:27Z"), at("2026-03-04T06:59:45Z"));
 }
 
 #[test]
@@ -109,7 +117,7 @@ fn a_refusal_carries_the_figure_and_the_limit() {
     );
     assert_eq!(
         message(60, 900, "2026-03-04T06:59:00Z"),
-        "the window closes at 2026-03-04T07:00:00Z, in 1m; a canary needs 1m18s"
+        "the window closes at 2026-03-04T07:00:00Z, in 1m; a canary may need 2m18s, and 15s more to conclude"
     );
 }
 
@@ -133,14 +141,15 @@ proptest! {
         if let Ok(reservation) = reserve(&request, &balance, at(CLOSES), now) {
             prop_assert!(balance.remaining.covers(reservation.spend));
             prop_assert!(reservation.spend.covers(request.least_spend()));
-            prop_assert!(reservation.not_after <= at(CLOSES));
+            prop_assert!(reservation.not_after <= at(CLOSES) - CONCLUSION_TIME);
             prop_assert!(later_by(now, reservation.lifetime) <= reservation.not_after);
             prop_assert!(reservation.active_deadline >= request.measure);
             prop_assert_eq!(reservation.active_deadline + request.grace * GRACES_PER_POD, reservation.lifetime);
             prop_assert_eq!(reservation.spend.hold, reservation.lifetime * i32::try_from(gpus).unwrap());
         } else {
             let window_left = at(CLOSES).duration_since(now);
-            prop_assert!(!balance.remaining.covers(request.least_spend()) || window_left < request.lifetime_least());
+            let longest = request.lifetime_wanted() + CONCLUSION_TIME;
+            prop_assert!(!balance.remaining.covers(request.least_spend()) || window_left < longest);
         }
     }
 }

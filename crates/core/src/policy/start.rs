@@ -25,7 +25,7 @@ reasons! {
         MeasureBudgetExhausted,
         /// The night's GPU holding that is left can't hold a canary.
         GpuHoldBudgetExhausted,
-        /// The window closes before a canary could have measured.
+        /// The window closes before a canary could have measured by its worst case, and its search be concluded.
         WindowClosesTooSoon,
     }
 }

@@ -116,7 +116,7 @@ fn a_stale_view_starts_nothing() {
 
 #[test]
 fn a_window_about_to_close_starts_nothing() {
-    assert!(decide(&world(), "2026-03-04T06:58:42Z").is_ok());
-    assert_eq!(refused(&world(), "2026-03-04T06:58:43Z").0, StartReason::WindowClosesTooSoon);
+    assert!(decide(&world(), "2026-03-04T06:57:27Z").is_ok());
+    assert_eq!(refused(&world(), "2026-03-04T06:57:28Z").0, StartReason::WindowClosesTooSoon);
     assert_eq!(refused(&world(), "2026-03-04T07:00:00Z").0, StartReason::GateClosed);
 }

@@ -33,8 +33,10 @@ pub struct TrialMeasurement {
     pub within_slo: Option<u64>,
     /// Whether the load client kept its schedule; the analysis judges that.
     pub client_kept_up: Option<bool>,
-    /// Whether the trial was ended from outside: by hand, by the window, by a budget.
+    /// Whether the trial was ended from outside: by hand, or because what permits it ended.
     pub aborted: bool,
+    /// Whether the instant by which it had to end came before its measurement was whole.
+    pub time_was_up: bool,
     /// Which requests met their limits.
     pub met: Option<MetRequests>,
     /// Completed requests per second.
@@ -97,7 +99,7 @@ impl TrialVerdict {
 reasons! {
     /// Why a trial has no fitness.
     pub enum TrialReason {
-        /// It was ended from outside: by hand, by the window, or by a budget.
+        /// It was ended from outside: by hand, by a suspension, or with the window.
         EndedFromOutside,
         /// The engine ran out of memory, or an OOM event was counted.
         OutOfMemory,
@@ -119,6 +121,8 @@ reasons! {
         InfrastructureFault,
         /// The engine's container restarted or ended, and nothing says why.
         UnexplainedEnd,
+        /// The instant by which it had to end, for its budget or its window, came before its measurement was whole.
+        TimeWasUp,
         /// The container did not run for the whole measurement.
         NotRunningThroughout,
         /// The load client did not keep its schedule.
@@ -149,6 +153,7 @@ impl TrialReason {
             | Self::LimitExceeded => TrialVerdict::Failed,
             Self::InfrastructureFault
             | Self::UnexplainedEnd
+            | Self::TimeWasUp
             | Self::NotRunningThroughout
             | Self::ClientFellBehind
             | Self::TooFewSamples
@@ -206,12 +211,16 @@ const OTHER_ENGINE_FAILURES: [TrialReason; 5] = [
 ];
 
 /// Judges a trial. Ended from outside comes before everything; a fault of card or cluster before the engine's own
-/// failures, because it explains them; then the engine's own failures; then what is missing.
+/// failures, because it explains them; then the engine's own failures; then that its time was up, which explains requests
+/// that failed; then what failed otherwise, and what is missing.
 pub fn judge_trial(measurement: &TrialMeasurement, limits: &TrialLimits) -> TrialJudgement {
     let mut findings = Vec::new();
     let mut find = |reason, message| findings.push(TrialFinding { reason, message });
     if measurement.aborted {
         find(TrialReason::EndedFromOutside, "ended from outside before its measurement was whole".to_owned());
+    }
+    if measurement.time_was_up {
+        find(TrialReason::TimeWasUp, "its time was up before its measurement was whole".to_owned());
     }
     check_engine(measurement, &mut find);
     check_container(measurement, &mut find);
@@ -237,6 +246,10 @@ fn verdict_of(findings: &[TrialFinding]) -> TrialVerdict {
     if any(|reason| reason.verdict() == TrialVerdict::Aborted) {
         TrialVerdict::Aborted
     } else if any(|reason| reason == TrialReason::InfrastructureFault) {
+        TrialVerdict::Inconclusive
+    } else if any(|reason| reason == TrialReason::TooLittleMemory || OTHER_ENGINE_FAILURES.contains(&reason)) {
+        TrialVerdict::Failed
+    } else if any(|reason| reason == TrialReason::TimeWasUp) {
         TrialVerdict::Inconclusive
     } else if any(|reason| reason.verdict() == TrialVerdict::Failed) {
         TrialVerdict::Failed

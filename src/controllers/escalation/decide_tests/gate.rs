@@ -345,14 +345,14 @@ fn a_gate_opens_at_its_instant_and_not_before() {
 fn the_window_closes_at_its_end() {
     let mut world = World::new();
     world.spec(|spec| spec["safety"]["windows"] = json!([{ "start": "03:00", "end": "04:00" }]));
-    // Start timeout unknown to runs: a canary needs its measuring and two graces at least.
-    world.now = at("2026-03-04T03:59:42Z");
+    // By the worst case a canary takes its start timeout, its measuring and two graces.
+    world.now = at("2026-03-04T03:57:27Z");
     assert!(matches!(world.plan().intents.as_slice(), [Intent::CreateCanary(_), ..]));
-    world.now = at("2026-03-04T03:59:43Z");
+    world.now = at("2026-03-04T03:57:28Z");
     world.settle();
     let (_, reason, message) = world.ready();
     assert_eq!(reason, "WindowClosesTooSoon");
-    assert!(message.contains("closes at 2026-03-04T04:00:00Z, in 17s; a canary needs 18s"), "{message}");
+    assert!(message.contains("closes at 2026-03-04T04:00:00Z, in 2m32s; a canary may need 2m18s"), "{message}");
     world.now = at("2026-03-04T04:00:00Z");
     world.settle();
     assert_eq!((world.reason(), world.gate(GateName::WindowOpen).reason.as_str()), ("AwaitingGates", "OutsideWindow"));

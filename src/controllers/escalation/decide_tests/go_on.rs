@@ -210,15 +210,77 @@ fn an_expired_flag_begins_no_further_canary_and_what_was_found_counts() {
 }
 
 #[test]
-fn the_window_that_closes_too_soon_ends_the_search() {
+fn the_window_that_closes_too_soon_ends_the_search_and_what_was_found_counts() {
     let mut world = World::new();
-    world.now = at("2026-03-04T06:57:30Z");
+    world.now = at("2026-03-04T06:55:30Z");
     world.step(passed(100));
     world.step_on(passed(180));
-    // 15 s are left then; a canary needs 18 s.
-    world.finish_after(15, passed(120));
+    // 150 s are left then: a canary that starts as slowly as it may, and the conclusion, take 153 s.
+    assert_eq!(world.now, at("2026-03-04T06:57:30Z"));
+    assert_eq!(ended(&world), ("BeatsIncumbent", Some("OutOfTime"), texts(&["incumbent", "0.7"])));
+    assert_eq!(
+        world.outcome().message,
+        "fitness 0.500 -> 0.900; concluded with 1 of 4 candidates: the window closes at 2026-03-04T07:00:00Z, in 2m30s; a \
+         canary may need 2m18s, and 15s more to conclude"
+    );
+    assert_eq!((world.outcome().untried.len(), world.around.promotions.len()), (3, 1));
+    assert_eq!(world.told.last().unwrap().2.split(": ").nth(1), Some("BeatsIncumbent"));
+}
+
+#[test]
+fn a_canary_whose_time_was_up_takes_nothing_from_what_the_others_proved() {
+    for (verdict, reasons) in [
+        // As its probe reports it, as an operator ends it, and one whose pod was never begun.
+        ("Inconclusive", json!(["TimeWasUp", "TooFewSamples"])),
+        ("Inconclusive", json!(["PastNotAfter", "TimeWasUp", "EvidenceMissing"])),
+        ("Inconclusive", json!(["PastNotAfter"])),
+    ] {
+        let mut world = World::new();
+        world.now = at("2026-03-04T06:54:20Z");
+        world.step(passed(100));
+        world.step_on(passed(180));
+        assert_eq!(world.tried(), ["incumbent", "0.7", "0.72"]);
+        // It waited for its GPU, and was over by its last instant.
+        let seconds = world.newest().spec.not_after.duration_since(world.now).as_secs();
+        world.finish_after(seconds, |status| {
+            status["verdict"] = json!(verdict);
+            status["reasons"] = reasons.clone();
+            status["fitness"] = Value::Null;
+        });
+        assert_eq!(world.now, at("2026-03-04T06:59:45Z"));
+        world.settle();
+        assert_eq!(ended(&world), ("BeatsIncumbent", Some("OutOfTime"), texts(&["incumbent", "0.7", "0.72"])));
+        assert_eq!((world.outcome().candidates_tried, world.around.promotions.len()), (2, 1), "{reasons}");
+        let winner = world.outcome().winner.as_ref().unwrap();
+        assert_eq!(winner.values().next().unwrap().to_string(), "0.7");
+    }
+}
+
+#[test]
+fn a_search_that_waits_is_looked_at_when_nothing_fits_any_more() {
+    let mut world = World::new();
+    world.now = at("2026-03-04T06:50:00Z");
+    world.step(passed(100));
+    world.finish(passed(180));
+    world.pass(240);
+    // Someone tests the target by hand, until after the window.
+    world.around.runs.push(changed(&night(4), |run| {
+        run["metadata"]["name"] = json!("by-hand");
+        run["metadata"]["uid"] = json!("uid-by-hand");
+        run["status"] = json!({ "phase": "Running", "startedAt": "2026-03-04T06:52:00Z" });
+    }));
     world.settle();
-    assert_eq!(ended(&world), ("BeatsIncumbent", Some("OutOfTime"), texts(&["incumbent", "0.7", "0.72"])));
+    assert_eq!(world.reason(), "PhaseRunActive");
+    for latest in ["2026-03-04T06:57:28Z", "2026-03-04T06:59:28Z"] {
+        let Wake::At(instant) = world.plan().wake else { panic!("{:?}", world.plan().wake) };
+        assert!(instant <= at(latest), "{instant}");
+        world.now = at(latest);
+        world.settle();
+        if world.status().last_tuning.is_some() {
+            break;
+        }
+    }
+    assert_eq!(ended(&world), ("BeatsIncumbent", Some("OutOfTime"), texts(&["incumbent", "0.7"])));
 }
 
 #[test]
@@ -247,11 +309,14 @@ fn between_two_windows_of_a_night_the_run_waits() {
     let mut world = World::new();
     world.spec(|spec| {
         spec["rules"] = json!([{ "symptom": "vllm_oom", "flagTTL": "8h" }]);
-        spec["safety"]["windows"] = json!([{ "start": "03:00", "end": "03:24" }, { "start": "05:00", "end": "06:00" }]);
+        spec["safety"]["windows"] = json!([{ "start": "03:00", "end": "03:25" }, { "start": "05:00", "end": "06:00" }]);
     });
     world.step(passed(100));
-    world.finish(passed(180));
-    world.now = at("2026-03-04T03:24:00Z");
+    world.step_on(passed(180));
+    let (_, reason, message) = world.ready();
+    assert_eq!(reason, "WindowClosesTooSoon", "120 s are left, and there is time later");
+    assert!(message.ends_with("15s more to conclude; it opens again this night"), "{message}");
+    world.now = at("2026-03-04T03:25:00Z");
     world.settle();
     let (_, reason, message) = world.ready();
     assert_eq!((reason, message), ("GateClosed", "the window is closed, and opens again this night"));

@@ -158,6 +158,20 @@ fn a_template_that_cannot_be_tested_is_an_error_with_its_rule() {
 }
 
 #[test]
+fn a_test_side_that_asks_for_more_than_its_run_allows_is_an_error_that_names_the_field() {
+    let mut world = World::of_one_domain();
+    world.run.spec.resources.cpu = "500m".to_owned();
+    world.settle();
+    assert_eq!((world.status().verdict, world.pods.len()), (Some(Verdict::Error), 0));
+    assert_eq!(world.row("chat").reasons, ["TemplateRefused"]);
+    assert_eq!(
+        world.row("chat").messages[0],
+        "TestSideTooLarge: the probe would take 1 of cpu, and spec.resources.cpu leaves 500m to each pod of the run; raise it, \
+         or lower what they ask for"
+    );
+}
+
+#[test]
 fn a_spec_that_cannot_be_run_is_an_error_with_its_field_and_begins_nothing() {
     let mut world = World::new();
     world.run.spec.domains[1].timeout = Some(SignedDuration::from_mins(5).into());

@@ -77,7 +77,7 @@ fn too_late_to_measure_no_pod_is_made_and_nothing_is_spent() {
     world.now = at("2026-03-04T03:39:42Z");
     world.look();
     assert_eq!(world.pods.len(), 0);
-    assert_eq!(world.verdict(), ("Aborted".to_owned(), vec!["PastNotAfter".to_owned(), "EndedFromOutside".to_owned()]));
+    assert_eq!(world.verdict(), ("Inconclusive".to_owned(), vec!["PastNotAfter".to_owned()]));
     let used = world.status().used.clone().unwrap();
     assert_eq!((used.measure.to_string(), used.hold.to_string(), used.proven), ("0s".into(), "0s".into(), true));
     assert_eq!(world.status().phase, Some(CanaryPhase::Done));

@@ -197,11 +197,11 @@ fn a_pod_that_went_before_its_result_was_read_counts_as_all_that_was_reserved() 
 }
 
 #[test]
-fn a_probe_that_ran_out_of_time_was_ended_from_outside() {
+fn of_a_probe_that_ran_out_of_time_nothing_is_known() {
     let mut world = World::new();
     world.measure(|_| ProbeReport::new(ProbeEnding::OutOfTime, "the window closes"));
     let (verdict, reasons) = world.verdict();
-    assert_eq!((verdict.as_str(), reasons[0].as_str()), ("Aborted", "EndedFromOutside"));
+    assert_eq!((verdict.as_str(), reasons[0].as_str()), ("Inconclusive", "TimeWasUp"));
 }
 
 #[test]
@@ -221,5 +221,5 @@ fn a_pod_past_its_last_instant_is_ended_by_any_replica() {
     );
     world.look();
     let (verdict, reasons) = world.verdict();
-    assert_eq!((verdict.as_str(), reasons[0].as_str()), ("Aborted", "PastNotAfter"));
+    assert_eq!((verdict.as_str(), reasons[0].as_str()), ("Inconclusive", "PastNotAfter"));
 }

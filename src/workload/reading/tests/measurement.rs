@@ -97,8 +97,8 @@ fn each_ending_of_a_canary_comes_to_its_verdict() {
             "out of time",
             left(ProbeReport::new(ProbeEnding::OutOfTime, "")),
             None,
-            TrialVerdict::Aborted,
-            TrialReason::EndedFromOutside,
+            TrialVerdict::Inconclusive,
+            TrialReason::TimeWasUp,
         ),
         (
             "unusable",
@@ -125,8 +125,8 @@ fn each_ending_of_a_canary_comes_to_its_verdict() {
             "past its end",
             deleted(unreported(), 38),
             Some(TestPodEnd::PastNotAfter),
-            TrialVerdict::Aborted,
-            TrialReason::EndedFromOutside,
+            TrialVerdict::Inconclusive,
+            TrialReason::TimeWasUp,
         ),
         ("deleted by somebody", deleted(unreported(), 38), None, TrialVerdict::Aborted, TrialReason::EndedFromOutside),
         (
@@ -155,6 +155,26 @@ fn each_ending_of_a_canary_comes_to_its_verdict() {
         let (found, reasons) = judged(&pod, ended_by);
         assert_eq!(found, verdict, "{what}: {reasons:?}");
         assert!(reasons.contains(&reason), "{what}: {reasons:?}");
+    }
+}
+
+#[test]
+fn a_pod_that_was_deleted_before_its_time_was_up_was_ended_from_outside_and_one_after_it_was_not() {
+    let engine = || container(ENGINE, ended(2, 40, 137, "Error", ""));
+    let told = || canary_pod("Failed", engine(), reported(3, 39, &ProbeReport::new(ProbeEnding::OutOfTime, "")));
+    let silent = || canary_pod("Failed", engine(), ended(3, 39, 137, "Error", ""));
+    let ends_by = read(&told()).request.unwrap().ends_by;
+    for pod in [told(), silent()] {
+        for (deleted_at, verdict, reason) in [
+            (ends_by - jiff::SignedDuration::from_secs(1), TrialVerdict::Aborted, TrialReason::EndedFromOutside),
+            (ends_by, TrialVerdict::Inconclusive, TrialReason::TimeWasUp),
+        ] {
+            let mut pod = pod.clone();
+            pod.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(deleted_at));
+            let (found, reasons) = judged(&pod, None);
+            assert_eq!(found, verdict, "{deleted_at}: {reasons:?}");
+            assert!(reasons.contains(&reason), "{deleted_at}: {reasons:?}");
+        }
     }
 }
 

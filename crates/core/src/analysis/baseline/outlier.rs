@@ -2,12 +2,12 @@
 
 use crate::{
     analysis::{
+        agreement::TwoViews,
         figure::{COMPARED_METRICS, figure_of},
         measurement::DomainMeasurement,
         settings::AnalysisSettings,
         significance::{Noise, Scale, SpreadEstimator},
         threshold::{Thresholds, change_percent},
-        validity::TwoViews,
     },
     prelude::*,
     value::{Metric, metric::MetricFamily},

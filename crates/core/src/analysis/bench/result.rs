@@ -101,6 +101,7 @@ impl BenchResult {
             metrics: self.metrics.clone(),
             engine: EngineOutcome { became_ready, ..EngineOutcome::default() },
             engine_view: None,
+            cross_check: None,
             client: self.client,
             within_slo: None,
             notes: self.notes.clone(),

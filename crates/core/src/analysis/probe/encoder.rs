@@ -92,7 +92,8 @@ impl ProbeReport {
             }
             ReportPart::Metrics => {
                 self.metrics.clear();
-                (self.inter_token_latency, self.engine_view, self.client) = (None, None, None);
+                (self.inter_token_latency, self.engine_view) = (None, None);
+                (self.cross_check, self.client) = (None, None);
             }
             ReportPart::Environment => (self.engine, self.gpu) = (None, None),
             ReportPart::Deaths => self.deaths.clear(),

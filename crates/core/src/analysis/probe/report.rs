@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::ReportPart;
 use crate::{
     analysis::{
-        measurement::{ClientPace, EngineFailure, EngineView, RequestCounts},
+        measurement::{ClientPace, CrossCheck, EngineFailure, EngineView, RequestCounts},
         sample::SampleSummary,
     },
     prelude::*,
@@ -58,6 +58,8 @@ pub struct ProbeReport {
     pub inter_token_latency: Option<ReportedMetric>,
     /// What the engine's own metrics say; absent where they were not read.
     pub engine_view: Option<EngineView>,
+    /// What client and engine counted between the first and the last look at those metrics.
+    pub cross_check: Option<CrossCheck>,
     /// How well the client kept its schedule; absent where nothing was sent.
     pub client: Option<ClientPace>,
     /// Deaths of the engine that the probe saw, in the order in which they came, at most [`DEATHS_MAX`].
@@ -83,6 +85,7 @@ impl ProbeReport {
             metrics: BTreeMap::new(),
             inter_token_latency: None,
             engine_view: None,
+            cross_check: None,
             client: None,
             deaths: Vec::new(),
             engine: None,

@@ -4,7 +4,10 @@ use proptest::{collection, option, prelude::*, sample::select};
 use super::*;
 use crate::{
     analysis::{
-        measurement::{ClientPace, EngineFailure, EngineFailureClass, EngineView, MemoryFault, RequestCounts},
+        measurement::{
+            ClientPace, CountedTwice, CrossCheck, EngineFailure, EngineFailureClass, EngineView, MemoryFault,
+            RequestCounts,
+        },
         probe::{
             DEATHS_MAX, DETAIL_LENGTH_MAX, MetricSpread, PROBE_REPORT_FIELDS, ProbeEnding, ProbeReportError,
             ProbeTimes, ReportedDeath, ReportedEngine, ReportedGPU, ReportedMetric,
@@ -65,6 +68,15 @@ fn full() -> ProbeReport {
             preemptions: Some(0.0),
             kv_cache_usage_max: Some(0.4),
             ..EngineView::default()
+        }),
+        cross_check: Some(CrossCheck {
+            first_tokens: Some(CountedTwice {
+                engine_count: 214,
+                client_count: 212,
+                unsure_count: 3,
+                client_ms_mean: Some(19.5),
+            }),
+            answers: None,
         }),
         client: Some(ClientPace {
             schedule_delay_ms_mean: 0.25,
@@ -203,6 +215,8 @@ fn what_is_no_report_is_refused_with_what_is_wrong() {
         ("\"rps\":[1.0,27.5]", "\"rps\":[2.0,27.5]", "figure of a metric"),
         ("\"s\":[18.5", "\"s\":[-18.5", "figure of the engine"),
         ("0.4]", "1.4]", "use of the KV cache"),
+        ("\"w\":[[214,", "\"w\":[[10000001,", "count of the engine or the client"),
+        (",3,19.5]", ",3,-19.5]", "count of the engine or the client"),
         ("\"p\":[0.25", "\"p\":[-0.25", "pace of the client"),
         ("\"t\":[1772592600000", "\"t\":[1772592600101", "order of times"),
         ("\"t\":[1772592600000", "\"t\":[9223372036854775807", "time"),
@@ -273,6 +287,11 @@ fn engine() -> impl Strategy<Value = ReportedEngine> {
         .prop_map(|(version, model, configuration)| ReportedEngine { version, model, configuration })
 }
 
+const fn twice(counted: (u64, u64, u64, Option<f64>)) -> CountedTwice {
+    let (engine_count, client_count, unsure_count, client_ms_mean) = counted;
+    CountedTwice { engine_count, client_count, unsure_count, client_ms_mean }
+}
+
 prop_compose! {
     fn report()(
         (ending, detail) in (select(&[ProbeEnding::Measured, ProbeEnding::EngineDied, ProbeEnding::Refused][..]), "\\PC{0,120}"),
@@ -282,6 +301,7 @@ prop_compose! {
         metrics in collection::btree_map(select(&[Metric::TimeToFirstToken, Metric::EndToEndLatency, Metric::Throughput][..]), metric(), 0..4),
         inter_token_latency in option::of(metric()),
         view in option::of(collection::vec(option::of(figure()), 5)),
+        counted in option::of(collection::vec(option::of((0_u64..1_000, 0_u64..1_000, 0_u64..9, option::of(figure()))), 2)),
         pace in option::of((figure(), figure(), option::of(figure()))),
         failures in collection::vec(death(), 0..DEATHS_MAX),
         engine in option::of(engine()),
@@ -304,6 +324,7 @@ prop_compose! {
                 preemptions: view[4],
                 kv_cache_usage_max: Some(0.5),
             }),
+            cross_check: counted.map(|counted| CrossCheck { first_tokens: counted[0].map(twice), answers: counted[1].map(twice) }),
             client: pace.map(|(schedule_delay_ms_mean, schedule_delay_ms_p99, arrival_interval_ms_mean)| ClientPace {
                 schedule_delay_ms_mean, schedule_delay_ms_p99, arrival_interval_ms_mean,
             }),

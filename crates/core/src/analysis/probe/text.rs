@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     analysis::{
-        measurement::{ClientPace, EngineFailure, EngineFailureClass, EngineView, MemoryFault, RequestCounts},
+        measurement::{
+            ClientPace, CountedTwice, CrossCheck, EngineFailure, EngineFailureClass, EngineView, MemoryFault,
+            RequestCounts,
+        },
         summary::SAMPLE_MAGNITUDE_MAX,
     },
     prelude::*,
@@ -27,6 +30,9 @@ const FLAGS_MAX: usize = 256;
 const TEXT_LENGTH_MAX: usize = 1_024;
 /// Most requests of one measurement, as in the workloads of the CRDs.
 const REQUESTS_MAX: u64 = 1_000_000;
+
+/// Most events that an engine counts in a measurement: ten times as many as one client may send it, for whoever else does.
+const COUNTED_MAX: u64 = 10 * REQUESTS_MAX;
 
 /// The metrics that a probe measures, by their name in the text.
 const METRICS: [(&str, Metric); 5] = [
@@ -54,6 +60,11 @@ pub const PROBE_REPORT_FIELDS: &[(&str, &str)] = &[
          then MAD, minimum, median, p90, p95, p99, maximum; one figure alone is written once",
     ),
     ("s", "the engine's own means of TTFT, ITL, E2E and queue time (ms), preemptions, largest KV cache use"),
+    (
+        "w",
+        "first tokens, and whole answers, between the first and the last look at the engine's metrics: counted by the engine, \
+         by the client, of how many it is not sure, and the client's mean (ms)",
+    ),
     ("p", "the client's delay behind its schedule, mean and p99, and the mean interval between arrivals (ms)"),
     ("f", "deaths: time, class, `Overcommitted` or `Starved`, exit code, deciding line"),
     ("n", "engine and version"),
@@ -134,6 +145,8 @@ pub(super) struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     s: Option<[Option<f64>; 6]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    w: Option<[Option<CountedText>; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     p: Option<(f64, f64, Option<f64>)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     f: Vec<DeathText>,
@@ -150,6 +163,7 @@ pub(super) struct Message {
 }
 
 type DeathText = (i64, EngineFailureClass, Option<MemoryFault>, Option<i32>, String);
+type CountedText = (u64, u64, u64, Option<f64>);
 type GPUText = (Option<String>, Option<u32>, Option<String>, Option<String>);
 
 const fn no_times(times: &[Option<i64>; 4]) -> bool {
@@ -189,6 +203,7 @@ impl Message {
             m: report.met.as_ref().map(|met| (met.schedule.clone(), met.to_hex())),
             q: figures.collect(),
             s: report.engine_view.map(|view| view_figures(&view).map(finite)),
+            w: report.cross_check.map(|check| [check.first_tokens, check.answers].map(counted_text)),
             p: report.client.and_then(|pace| {
                 let (mean, p99) =
                     (finite(Some(pace.schedule_delay_ms_mean))?, finite(Some(pace.schedule_delay_ms_p99))?);
@@ -241,6 +256,7 @@ impl Message {
             metrics,
             inter_token_latency,
             engine_view: self.s.map(view_of).transpose()?,
+            cross_check: self.w.map(check_of).transpose()?,
             client: self.p.map(pace_of).transpose()?,
             deaths: deaths_of(self.f)?,
             engine,
@@ -390,6 +406,26 @@ fn view_of(figures: [Option<f64>; 6]) -> Result<EngineView, ProbeReportError> {
         preemptions,
         kv_cache_usage_max: usage,
     })
+}
+
+fn counted_text(counted: Option<CountedTwice>) -> Option<CountedText> {
+    let CountedTwice { engine_count, client_count, unsure_count, client_ms_mean } = counted?;
+    let mean = client_ms_mean.filter(|mean| is_possible(*mean)).map(rounded);
+    Some((engine_count, client_count, unsure_count, mean))
+}
+
+fn check_of([first_tokens, answers]: [Option<CountedText>; 2]) -> Result<CrossCheck, ProbeReportError> {
+    let counted = |counted: Option<CountedText>| match counted {
+        Some((engine_count, client_count, unsure_count, client_ms_mean)) => {
+            let counts = [engine_count, client_count, unsure_count];
+            if counts.into_iter().any(|count| count > COUNTED_MAX) || !client_ms_mean.is_none_or(is_possible) {
+                return impossible("count of the engine or the client");
+            }
+            Ok(Some(CountedTwice { engine_count, client_count, unsure_count, client_ms_mean }))
+        }
+        None => Ok(None),
+    };
+    Ok(CrossCheck { first_tokens: counted(first_tokens)?, answers: counted(answers)? })
 }
 
 fn pace_of((mean, p99, interval): (f64, f64, Option<f64>)) -> Result<ClientPace, ProbeReportError> {

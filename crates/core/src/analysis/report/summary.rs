@@ -90,6 +90,7 @@ impl ReportedDomain<'_> {
             metrics: metrics.into_iter().filter_map(|(metric, summary)| Some((metric, summary?))).collect(),
             engine: EngineOutcome { reported_oom_events: self.oom_events, ..EngineOutcome::default() },
             engine_view: None,
+            cross_check: None,
             client: None,
             within_slo: None,
             notes,

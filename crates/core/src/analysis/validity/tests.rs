@@ -1,9 +1,9 @@
 use super::*;
 use crate::analysis::{
     baseline::BaselineRun,
-    fixture::{domain, failure, history_of, settings},
+    fixture::{domain, failure, settings},
     history::JudgedRun,
-    measurement::{ClientPace, EngineView, MeasurementSource, RequestCounts},
+    measurement::{ClientPace, RequestCounts},
 };
 
 fn baseline(history: &[JudgedRun]) -> Baseline<'_> {
@@ -73,73 +73,6 @@ fn a_client_more_than_a_quarter_of_an_arrival_late_is_behind() {
     let mut without_latency = delayed(50.1, None);
     without_latency.metrics.remove(&Metric::EndToEndLatency);
     assert!(reasons_of(&without_latency, &[]).is_empty());
-}
-
-fn viewed(client: f64, engine: f64) -> DomainMeasurement {
-    let view = EngineView { end_to_end_latency_ms_mean: Some(engine), ..EngineView::default() };
-    DomainMeasurement { engine_view: Some(view), ..domain(client, 30.0) }
-}
-
-#[test]
-fn without_a_baseline_the_engine_must_confirm_half_of_what_the_client_saw() {
-    assert!(reasons_of(&viewed(100.0, 50.0), &[]).is_empty());
-    assert_eq!(reasons_of(&viewed(100.0, 49.9), &[]), [AnalysisReason::ClientEngineDisagree]);
-    assert!(reasons_of(&viewed(100.0, 0.0), &[]).is_empty(), "an engine that answered nothing says nothing");
-    assert!(reasons_of(&viewed(0.0, 50.0), &[]).is_empty());
-    assert_eq!(TwoViews::of(&viewed(0.0, 50.0), Metric::EndToEndLatency), None);
-    assert_eq!(TwoViews::of(&viewed(50.0, 0.0), Metric::EndToEndLatency), None);
-    let two = history_of(&[100.0, 100.0]);
-    assert_eq!(reasons_of(&viewed(100.0, 49.9), &two), [AnalysisReason::ClientEngineDisagree]);
-}
-
-#[test]
-fn time_to_first_token_is_held_against_the_engine_as_well() {
-    let mut domain = viewed(100.0, 95.0);
-    let ttft = crate::analysis::fixture::latency(20.0);
-    domain.metrics.insert(Metric::TimeToFirstToken, ttft);
-    domain.engine_view = Some(EngineView {
-        time_to_first_token_ms_mean: Some(9.0),
-        end_to_end_latency_ms_mean: Some(95.0),
-        ..EngineView::default()
-    });
-    let findings = check_measurement(&domain, &Baseline::default(), &settings());
-    assert_eq!(
-        findings[0].message,
-        "TTFT: client 20.0 ms, engine 9.0 ms; the engine confirms 45% of it, at least 50% needed"
-    );
-}
-
-#[test]
-fn with_a_baseline_the_client_may_add_a_fifth_of_the_usual_latency() {
-    // Usual: client 100, engine 95.
-    let usual = history_of(&[100.0, 100.0, 100.0]);
-    let disagree = vec![AnalysisReason::ClientEngineDisagree];
-    for (client, engine, expected) in [
-        (100.0, 95.0, vec![]),
-        (120.0, 95.0, vec![]),
-        (119.9, 94.9, vec![]),
-        (121.0, 95.0, disagree),
-        // All became slower, the client's part with it: a neighbour, or a slow engine.
-        (300.0, 285.0, vec![]),
-        (300.0, 260.0, vec![]),
-        // The engine became faster, the client's part stayed: an improvement, however small its share.
-        (8.0, 3.0, vec![]),
-    ] {
-        assert_eq!(reasons_of(&viewed(client, engine), &usual), expected, "{client} {engine}");
-    }
-}
-
-#[test]
-fn what_is_not_told_disagrees_with_nothing() {
-    let mut domain = viewed(100.0, 10.0);
-    domain.engine_view = Some(EngineView { inter_token_latency_ms_mean: Some(0.1), ..EngineView::default() });
-    assert!(reasons_of(&domain, &[]).is_empty());
-    domain.engine_view = None;
-    assert!(reasons_of(&domain, &[]).is_empty());
-    assert!(domain.is_unobserved());
-    domain.source = MeasurementSource::Report;
-    assert!(!domain.is_unobserved());
-    assert!(!viewed(1.0, 1.0).is_unobserved());
 }
 
 fn failing(classes: &[EngineFailureClass], became_ready: Option<bool>) -> EngineFaults {

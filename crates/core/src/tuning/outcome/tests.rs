@@ -13,6 +13,7 @@ fn good() -> TrialMeasurement {
         within_slo: Some(185),
         client_kept_up: Some(true),
         aborted: false,
+        time_was_up: false,
         met: None,
         throughput: None,
         latency_ms_p95: None,
@@ -48,8 +49,9 @@ fn a_trial_that_passes_every_gate_has_the_share_of_requests_within_limits() {
 #[test]
 fn each_gate_alone_leaves_no_fitness() {
     type Change = fn(&mut TrialMeasurement);
-    let cases: [(Change, TrialReason, TrialVerdict); 16] = [
+    let cases: [(Change, TrialReason, TrialVerdict); 17] = [
         (|trial| trial.aborted = true, TrialReason::EndedFromOutside, TrialVerdict::Aborted),
+        (|trial| trial.time_was_up = true, TrialReason::TimeWasUp, TrialVerdict::Inconclusive),
         (|trial| trial.oom_events = Some(1), TrialReason::OutOfMemory, TrialVerdict::Failed),
         (|trial| trial.oom_events = None, TrialReason::EvidenceMissing, TrialVerdict::Inconclusive),
         (|trial| trial.restarts = Some(1), TrialReason::UnexplainedEnd, TrialVerdict::Inconclusive),
@@ -79,6 +81,25 @@ fn each_gate_alone_leaves_no_fitness() {
         assert_eq!(reasons(&judgement), [reason], "case {position}");
         assert_eq!((judgement.verdict, judgement.fitness), (verdict, None), "case {position}");
     }
+}
+
+#[test]
+fn that_its_time_was_up_explains_requests_that_failed_and_no_death_of_the_engine() {
+    let of = |change: fn(&mut TrialMeasurement)| {
+        judged(|trial| {
+            trial.time_was_up = true;
+            change(trial);
+        })
+        .verdict
+    };
+    assert_eq!(of(|trial| trial.requests = Some(requests(200, 100, 100))), TrialVerdict::Inconclusive);
+    assert_eq!(of(|trial| trial.failures = vec![failure(EngineFailureClass::OutOfMemory)]), TrialVerdict::Failed);
+    assert_eq!(of(|trial| trial.failures = vec![failure(EngineFailureClass::Timeout)]), TrialVerdict::Failed);
+    assert_eq!(
+        of(|trial| trial.failures = vec![failure(EngineFailureClass::Infrastructure)]),
+        TrialVerdict::Inconclusive
+    );
+    assert_eq!(of(|trial| trial.aborted = true), TrialVerdict::Aborted);
 }
 
 #[test]

@@ -8,7 +8,10 @@ use crate::{
         history::JudgedRun,
         judge::judge_run,
         judgement::{Admission, MetricOutcome, RunJudgement, TemplateHashes},
-        measurement::{DomainMeasurement, EngineFailureClass, EngineView, MeasurementSource, RequestCounts},
+        measurement::{
+            CountedTwice, CrossCheck, DomainMeasurement, EngineFailureClass, EngineView, MeasurementSource,
+            RequestCounts,
+        },
         reason::AnalysisReason,
         sample::SampleSummary,
         settings::AnalysisSettings,
@@ -233,6 +236,27 @@ fn too_many_failures_make_no_seed() {
     assert_eq!(judged(report, &[]).admission, Admission::Seed);
     let report = DomainMeasurement { source: MeasurementSource::Report, engine_view: None, ..failing(91) };
     assert_eq!(judged(report, &[]).verdict, Verdict::Unknown);
+}
+
+/// An engine of which requests wait longer and longer: those that were due waited three times as long in the mean as those
+/// that were answered in the same time.
+fn saturated(engine_count: u64) -> DomainMeasurement {
+    let answers = CountedTwice { engine_count, client_count: 180, unsure_count: 2, client_ms_mean: Some(2_000.0) };
+    let mut domain = domain(6_000.0, 9.0);
+    domain.engine_view = Some(EngineView { end_to_end_latency_ms_mean: Some(1_990.0), ..EngineView::default() });
+    domain.cross_check = Some(CrossCheck { answers: Some(answers), ..CrossCheck::default() });
+    domain
+}
+
+#[test]
+fn a_saturated_engine_is_degraded_and_one_that_serves_others_is_unknown() {
+    let judgement = judged(saturated(180), &quiet());
+    assert_eq!(judgement.verdict, Verdict::Degraded, "{:?}", judgement.reasons);
+    let kinds: Vec<SymptomKind> = judgement.symptoms.iter().map(|symptom| symptom.kind).collect();
+    assert_eq!(kinds, [SymptomKind::LatencyRegression, SymptomKind::ThroughputDrop]);
+    let judgement = judged(saturated(900), &quiet());
+    assert_eq!((judgement.verdict, judgement.symptoms.len()), (Verdict::Unknown, 0));
+    assert_eq!(reasons_of(&judgement), [AnalysisReason::ClientEngineDisagree]);
 }
 
 #[test]

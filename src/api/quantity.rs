@@ -20,7 +20,7 @@ const UNITS: [(&str, i128); 13] = [
 ];
 
 /// The quantity in thousandths. The API server has checked its form; what is none counts as nothing.
-pub(super) fn thousandths(quantity: &Quantity) -> i128 {
+pub fn thousandths(quantity: &Quantity) -> i128 {
     let text = quantity.0.as_str();
     let (number, unit) =
         UNITS.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit))).unwrap_or((text, 1_000));
