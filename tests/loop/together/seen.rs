@@ -13,7 +13,7 @@ const KINDS: [&str; 5] = ["phaseschedules", "phaseruns", "escalations", "tuningc
 /// What `kubectl get` showed, with what differs from day to day in words.
 const SNAPSHOT: &str = "tests/snapshots/loop/get.txt";
 
-/// A column as it is every day: instants, ages and measured figures in words.
+/// A word of a column as it is every day: instants, ages and measured figures in words.
 fn every_day(word: &str) -> String {
     let made_of = |others: &str| word.chars().all(|letter| letter.is_ascii_digit() || others.contains(letter));
     if word.chars().all(|letter| letter.is_ascii_digit()) || !word.starts_with(|letter: char| letter.is_ascii_digit()) {
@@ -21,9 +21,11 @@ fn every_day(word: &str) -> String {
     }
     match word {
         _ if made_of("-:.TZ") && word.contains('T') => "INSTANT".to_owned(),
-        _ if made_of("-") => "NIGHT".to_owned(),
+        _ if made_of("-") => "DAY".to_owned(),
+        _ if made_of(":") => "TIME".to_owned(),
         _ if made_of("hmsd/") => "SPAN".to_owned(),
-        _ if made_of(".") => "FIGURE".to_owned(),
+        // A fitness; what was chosen of has fewer digits.
+        _ if made_of(".") && word.split('.').nth(1).is_some_and(|digits| digits.len() == 3) => "FIGURE".to_owned(),
         _ => word.to_owned(),
     }
 }
@@ -38,7 +40,8 @@ fn table(text: &str) -> String {
     let line = |line: &str| {
         let mut words = line.split("   ").map(str::trim).filter(|it| !it.is_empty());
         let name = words.next().map(named);
-        name.into_iter().chain(words.map(every_day)).collect::<Vec<_>>().join("  ")
+        let column = |text: &str| text.split(' ').map(every_day).collect::<Vec<_>>().join(" ");
+        name.into_iter().chain(words.map(column)).collect::<Vec<_>>().join("  ")
     };
     text.lines().map(|text| line(text) + "\n").collect()
 }
