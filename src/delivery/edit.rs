@@ -10,11 +10,14 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, PodTemplateSpec};
 use phaseloop_core::{
     plan::FieldChange,
     promotion::{PromotionReason, Undeliverable},
-    tuning::{Binding, BindingError, ContainerView, EnvironmentVariable, TargetView},
+    tuning::{Binding, BindingError, ContainerView, EnvironmentVariable, TargetView, binding::BindingReason},
 };
 use serde_json::{Value, json};
 
-use super::{FieldPlace, field_place, put_field};
+use super::{
+    FieldPlace, field_place, put_field,
+    template_hash::{hash_address, hash_operations},
+};
 use crate::workload::target_view;
 
 /// Changes of a pod template, as operations on the object that has it below `/spec/template`.
@@ -29,7 +32,7 @@ pub struct TemplateEdit {
 /// The edit that makes these changes.
 ///
 /// # Errors
-/// An address is none, or lies in a ConfigMap; something else than a change's old text stands at its place, or the place
+/// An address is none, or lies in no template; something else than a change's old text stands at its place, or the place
 /// can't be edited safely.
 pub fn edit_template(template: &PodTemplateSpec, changes: &[FieldChange]) -> Result<TemplateEdit, Undeliverable> {
     let mut editor = Editor::new(template);
@@ -48,20 +51,15 @@ pub fn edited_template(template: &PodTemplateSpec, edit: &TemplateEdit) -> Optio
 }
 
 /// The place of a change.
-fn place_of(change: &FieldChange) -> Result<FieldPlace, Undeliverable> {
+pub(super) fn place_of(change: &FieldChange) -> Result<FieldPlace, Undeliverable> {
     let address = &change.address;
-    let place = field_place(address).ok_or_else(|| Undeliverable {
+    field_place(address).ok_or_else(|| Undeliverable {
         reason: PromotionReason::FieldNotAllowed,
         message: format!("{address:?} is no address of a field"),
-    })?;
-    if place.config_map.is_some() {
-        let message = format!("{address} lies in a ConfigMap; bind the parameter as an argument or a variable");
-        return Err(Undeliverable { reason: PromotionReason::ConfigMapNotPatched, message });
-    }
-    Ok(place)
+    })
 }
 
-fn not_writable(change: &FieldChange, error: &BindingError) -> Undeliverable {
+pub(super) fn not_writable(change: &FieldChange, error: &BindingError) -> Undeliverable {
     let message = format!("{} can't become {}: {error}", change.address, change.to);
     Undeliverable { reason: PromotionReason::FieldNotWritable, message }
 }
@@ -115,6 +113,11 @@ impl<'a> Editor<'a> {
 
     fn make(&mut self, change: &FieldChange, place: &FieldPlace) -> Result<(), BindingError> {
         match (&place.binding, &place.container) {
+            _ if change.address == hash_address() => self.change_hash(change),
+            (Binding::ConfigMapKey { .. }, _) => {
+                let message = format!("{} lies in a ConfigMap, and not in the target", change.address);
+                Err(BindingError { reason: BindingReason::NoSuchField, message })
+            }
             (Binding::FieldPath { pointer }, _) => self.change_field(change, place, pointer),
             (Binding::Environment { variable }, Some(name)) => self.change_variable(change, place, name, variable),
             (_, name) => self.change_argument(change, place, name.as_deref().unwrap_or_default()),
@@ -134,6 +137,13 @@ impl<'a> Editor<'a> {
             None => {}
         }
         self.object = after;
+        Ok(())
+    }
+
+    fn change_hash(&mut self, change: &FieldChange) -> Result<(), BindingError> {
+        let (test, operation) = hash_operations(self.template, change)?;
+        self.tests.push(test);
+        self.changes.extend(operation);
         Ok(())
     }
 
@@ -171,7 +181,7 @@ impl<'a> Editor<'a> {
         let found = containers.iter().enumerate().find(|(_, container)| container.name == name);
         let Some((position, original)) = found else {
             return Err(BindingError {
-                reason: phaseloop_core::tuning::binding::BindingReason::NoSuchField,
+                reason: BindingReason::NoSuchField,
                 message: format!("the template has no container {name}"),
             });
         };

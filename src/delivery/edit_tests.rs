@@ -127,7 +127,7 @@ fn what_can_not_be_written_is_refused_with_its_reason() {
     };
     for (change, reason) in [
         (change("nonsense", "64"), PromotionReason::FieldNotAllowed),
-        (change("configMaps[chat].data[seqs]", "64"), PromotionReason::ConfigMapNotPatched),
+        (change("configMaps[chat].data[seqs]", "64"), PromotionReason::FieldNotWritable),
         (change("containers[vllm].args[--max-num-seqs]", "63"), PromotionReason::FieldNotWritable),
         (change("containers[gone].args[--max-num-seqs]", "64"), PromotionReason::FieldNotWritable),
         (change("containers[vllm].args[--trust-remote-code]", "64"), PromotionReason::FieldNotWritable),

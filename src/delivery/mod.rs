@@ -2,13 +2,16 @@
 //!
 //! **What lives here**: the addresses of fields, and how a field's text is read, put and put back byte for byte
 //! (`address`); which places a promotion may write to (`permission`); what is observed of a target (`target`, `rollout`,
-//! `manager`); and the JSON Patches that carry values in, carry them back, and fence (`edit`, `patch`).
+//! `manager`) and of the ConfigMap that it reads a value from (`config_map`, `template_hash`); and the JSON Patches that carry
+//! values in, carry them back, and fence (`edit`, `entry`, `patch`).
 //!
 //! **What must not**: when a value is delivered (the core's `promotion`), and requests (`cluster`). There is no delivery by
-//! Git yet, and no patch of a ConfigMap: its value and the target's mark are two objects, which no request writes as one.
+//! Git yet.
 
 pub mod address;
+pub mod config_map;
 pub mod edit;
+mod entry;
 #[cfg(test)]
 mod fixture;
 pub mod manager;
@@ -16,5 +19,6 @@ pub mod patch;
 pub mod permission;
 pub mod rollout;
 pub mod target;
+pub mod template_hash;
 
 pub use address::{FieldPlace, field_address, field_place, owned_field, put_field, read_field};

@@ -3,9 +3,13 @@ use phaseloop_core::{
     value::{TargetReference, Uid},
 };
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
-use crate::delivery::fixture::{PROMOTION, applied, backward, field, forward, parts, target, told};
+use crate::delivery::{
+    edit::put,
+    fixture::{PROMOTION, applied, backward, field, forward, parts, target, told},
+};
 
 const MARK: &str = "/metadata/annotations/phaseloop.dev~1promotion";
 
@@ -55,11 +59,11 @@ fn a_target_without_annotations_has_none_afterwards() {
 fn no_two_fences_write_the_same_and_none_touches_the_spec() {
     let fence = |version: &str| {
         let object = target(&seqs(), Some(json!({ "a": "b" })));
-        let (metadata, template) = parts(&object);
+        let (metadata, _) = parts(&object);
         let reference = TargetReference { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "l".into() };
         let version = TargetVersion { reference, uid: Uid::new("u"), resource_version: version.to_owned() };
         let fence = TargetFence { target: version, promotion: Uid::new("p") };
-        told(&fence_patch(PatchedTarget { metadata: &metadata, template: &template }, &fence).0)
+        told(&fence_patch(&metadata, &fence).0)
     };
     let told = fence("5");
     assert_eq!(told[..2], [r#"test /metadata/uid "u""#, r#"test /metadata/resourceVersion "5""#]);

@@ -1,18 +1,18 @@
 //! Which places a promotion may write to. A promotion's spec is written by the operator, but whoever may create promotions
 //! can write one too; so its fields are held against the same rules as an Escalation's bindings.
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec};
 use phaseloop_core::{
     plan::{FieldValue, OwnedField},
-    promotion::{PromotionReason, PromotionTerms, Undeliverable},
+    promotion::{ConfigMapTerms, PromotionReason, PromotionTerms, Undeliverable},
     tuning::Binding,
-    value::ParameterValue,
+    value::{ParameterValue, TargetReference},
 };
 
-use super::{FieldPlace, field_place};
+use super::{FieldPlace, config_map::check_mutable, field_place};
 use crate::{
     administrator::AdministratorPolicy,
-    workload::{engine_container, place_of},
+    workload::{engine_container, place_of, refers_to_config_map},
 };
 
 /// Whether every field may be written: its text is its parameter's value, and it stands in the engine, as the flag of the
@@ -29,16 +29,9 @@ pub fn check_fields(
 ) -> Result<(), Undeliverable> {
     let engine = engine_container(template, named, policy)
         .map_err(|refusal| Undeliverable { reason: PromotionReason::FieldNotAllowed, message: refusal.to_string() })?;
-    for field in &terms.owned_fields {
+    for field in terms.all_fields() {
         check_value(terms, field)?;
         let place = field_place(&field.address).ok_or_else(|| forbid(field, "it is no address of a field"))?;
-        if place.config_map.is_some() {
-            let message = format!(
-                "{} lies in a ConfigMap, which this version does not patch; bind {} as an argument or a variable",
-                field.address, field.parameter
-            );
-            return Err(Undeliverable { reason: PromotionReason::ConfigMapNotPatched, message });
-        }
         if place.container.as_ref().is_some_and(|container| *container != engine.name) {
             return Err(forbid(field, &format!("the engine is the container {}", engine.name)));
         }
@@ -51,6 +44,30 @@ pub fn check_fields(
         }
     }
     Ok(())
+}
+
+/// Whether the ConfigMap that values lie in may be written to: the target reads it, and nobody else does. `users` are the other
+/// Deployments and StatefulSets that refer to it.
+///
+/// # Errors
+/// It may not.
+pub fn check_config_map(
+    terms: &ConfigMapTerms,
+    map: Option<&ConfigMap>,
+    template: &PodTemplateSpec,
+    users: &[TargetReference],
+) -> Result<(), Undeliverable> {
+    let refuse = |reason, message| Err(Undeliverable { reason, message });
+    let name = terms.reference();
+    if !refers_to_config_map(template, &terms.name) {
+        let message = format!("the target's pod template does not refer to {name}, so a value in it would do nothing");
+        return refuse(PromotionReason::ConfigMapNotUsed, message);
+    }
+    if let Some(user) = users.first() {
+        let message = format!("{user} refers to {name} too; give the target a ConfigMap of its own");
+        return refuse(PromotionReason::ConfigMapShared, message);
+    }
+    map.map_or(Ok(()), check_mutable)
 }
 
 fn forbid(field: &OwnedField, why: &str) -> Undeliverable {

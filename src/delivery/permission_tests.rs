@@ -21,6 +21,7 @@ fn terms(parameter: &str, address: &str, promoted: FieldValue) -> PromotionTerms
         target_uid: Uid::new("u"),
         template_hash: "h".into(),
         parameters: [(parameter.clone(), ParameterValue::from("32"))].into(),
+        config_map: None,
         owned_fields: vec![OwnedField {
             address: FieldAddress::new(address),
             parameter,
@@ -49,6 +50,9 @@ bindings:
     targets: [other]
     binding: {env: {name: OTHER_SEQS}}
   - parameter: max-num-seqs
+    targets: [llama]
+    binding: {configMapKey: {name: chat, key: seqs}}
+  - parameter: max-num-seqs
     binding: {fieldPath: {path: /spec/template/spec/priority}}
 ";
 
@@ -74,7 +78,9 @@ fn only_the_parameters_own_flag_and_places_of_the_policy_may_be_written() {
         ("containers[vllm].env[OTHER_SEQS]", Some(PromotionReason::FieldNotAllowed)),
         ("containers[vllm].env[LD_PRELOAD]", Some(PromotionReason::FieldNotAllowed)),
         ("/spec/template/spec/serviceAccountName", Some(PromotionReason::FieldNotAllowed)),
-        ("configMaps[chat].data[seqs]", Some(PromotionReason::ConfigMapNotPatched)),
+        ("configMaps[chat].data[seqs]", None),
+        ("configMaps[chat].data[other]", Some(PromotionReason::FieldNotAllowed)),
+        ("configMaps[other].data[seqs]", Some(PromotionReason::FieldNotAllowed)),
         ("nonsense", Some(PromotionReason::FieldNotAllowed)),
     ] {
         assert_eq!(refusal(seqs, address, "32"), expected, "{address}");

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use phaseloop_core::{
     plan::{
-        FieldAddress, FieldChange, FieldValue, OwnedField,
+        FieldAddress, FieldChange, FieldValue,
         label::{ANNOTATION_GIVE_BACK, ANNOTATION_PROMOTION},
     },
     promotion::{ObservedTarget, PromotionTerms},
@@ -18,6 +18,7 @@ use super::{
     manager::manager_of,
     read_field,
     rollout::rollout_facts,
+    template_hash::{hash_address, stated_hash},
 };
 use crate::{
     controllers::target as wire,
@@ -29,8 +30,6 @@ use crate::{
 pub struct TargetSurroundings<'a> {
     /// The engine's container as the promotion names it.
     pub engine: Option<&'a str>,
-    /// ConfigMaps that owned fields lie in, as far as there are any, by name.
-    pub config_maps: &'a BTreeMap<String, ConfigMap>,
     /// Pods of the target's newest template, as far as they were asked for.
     pub newest_pods: &'a [Pod],
     /// Whether the last run of the target found a GPU without borrowing.
@@ -45,7 +44,8 @@ pub fn observe_target(
 ) -> ObservedTarget {
     let metadata = target.metadata();
     let template = target.template();
-    let values = owned_values(&template, &terms.owned_fields, surroundings.config_maps);
+    let changes = terms.target_changes();
+    let values = owned_values(&template, &changes);
     let annotation = |key: &str| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key));
     let engine = engine_container(&template, surroundings.engine, None).ok();
     let spare = surroundings.spare_gpu_seen || !needs_gpu(&template);
@@ -55,7 +55,7 @@ pub fn observe_target(
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
         generation: metadata.generation.unwrap_or_default(),
         template_hash: template_hash(&template),
-        template_hash_with_pre_image: hash_with_pre_image(&template, &terms.owned_fields, &values),
+        template_hash_with_pre_image: hash_with_pre_image(&template, &changes, &values),
         owned_values: values,
         promotion_annotation: annotation(ANNOTATION_PROMOTION).map(Uid::new),
         managed_by: manager_of(metadata),
@@ -65,39 +65,34 @@ pub fn observe_target(
 }
 
 /// What stands at each owned address. What can't be told is left out.
-fn owned_values(
-    template: &PodTemplateSpec,
-    fields: &[OwnedField],
-    config_maps: &BTreeMap<String, ConfigMap>,
-) -> BTreeMap<FieldAddress, FieldValue> {
+fn owned_values(template: &PodTemplateSpec, changes: &[FieldChange]) -> BTreeMap<FieldAddress, FieldValue> {
     let containers = template.spec.as_ref().map_or(&[][..], |spec| &spec.containers);
     let nothing = k8s_openapi::api::core::v1::Container::default();
-    let value = |field: &OwnedField| {
-        let place = field_place(&field.address)?;
+    let value = |change: &FieldChange| {
+        if change.address == hash_address() {
+            return Some(stated_hash(template));
+        }
+        let place = field_place(&change.address).filter(|place| place.config_map.is_none())?;
         let container = match &place.container {
             Some(name) => containers.iter().find(|container| container.name == *name)?,
             None => &nothing,
         };
-        let config_map = match &place.config_map {
-            Some(name) => Some(config_maps.get(name)?),
-            None => None,
-        };
-        read_field(&target_view(template, container, config_map), &place).ok()
+        read_field(&target_view(template, container, None), &place).ok()
     };
-    fields.iter().filter_map(|field| Some((field.address.clone(), value(field)?))).collect()
+    changes.iter().filter_map(|change| Some((change.address.clone(), value(change)?))).collect()
 }
 
-/// The hash of the template with every owned field at its pre-image; the plain hash where one can't be put there.
+/// The hash of the template with every change taken back; the plain hash where one can't be.
 fn hash_with_pre_image(
     template: &PodTemplateSpec,
-    fields: &[OwnedField],
+    changes: &[FieldChange],
     values: &BTreeMap<FieldAddress, FieldValue>,
 ) -> String {
-    let back: Vec<FieldChange> = fields
+    let back: Vec<FieldChange> = changes
         .iter()
-        .filter_map(|field| {
-            let from = values.get(&field.address)?.clone();
-            Some(FieldChange { address: field.address.clone(), from, to: field.before.clone() })
+        .filter_map(|change| {
+            let from = values.get(&change.address)?.clone();
+            Some(FieldChange { address: change.address.clone(), from, to: change.from.clone() })
         })
         .filter(|change| change.from != change.to)
         .collect();

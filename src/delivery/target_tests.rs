@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use phaseloop_core::{
+    plan::OwnedField,
     promotion::{ApprovalMode, Delivery, observed::TargetManager},
     value::{SymptomKind, TargetReference},
 };
@@ -17,6 +18,7 @@ fn terms(fields: &[OwnedField], template_hash: &str) -> PromotionTerms {
         template_hash: template_hash.to_owned(),
         parameters: BTreeMap::new(),
         owned_fields: fields.to_vec(),
+        config_map: None,
         annotation_before: None,
         symptom: SymptomKind::LatencyRegression,
         domains: BTreeMap::new(),
@@ -30,18 +32,11 @@ fn terms(fields: &[OwnedField], template_hash: &str) -> PromotionTerms {
 }
 
 fn observed(object: &Value, fields: &[OwnedField]) -> ObservedTarget {
-    let config_map: ConfigMap =
-        serde_json::from_value(json!({ "metadata": { "name": "chat" }, "data": { "seqs": "8\n" } })).unwrap();
     let mut object = object.clone();
     object["spec"]["selector"] = json!({});
     object["metadata"]["generation"] = json!(7);
     let wire = wire::ObservedTarget::Deployment(serde_json::from_value(object).unwrap());
-    let surroundings = TargetSurroundings {
-        engine: Some("vllm"),
-        config_maps: &BTreeMap::from([("chat".to_owned(), config_map)]),
-        newest_pods: &[],
-        spare_gpu_seen: false,
-    };
+    let surroundings = TargetSurroundings { engine: Some("vllm"), newest_pods: &[], spare_gpu_seen: false };
     observe_target(&wire, &terms(fields, "h"), surroundings)
 }
 
@@ -66,14 +61,9 @@ fn owned_values_are_read_at_their_addresses_as_they_are_written() {
 #[test]
 fn what_can_not_be_read_is_left_out() {
     let address = |text: &str| OwnedField { address: FieldAddress::new(text), ..fields()[0].clone() };
-    let fields = [
-        address("nonsense"),
-        address("containers[gone].args[--max-num-seqs]"),
-        address("configMaps[other].data[seqs]"),
-        address("configMaps[chat].data[seqs]"),
-    ];
-    let seen = observed(&before(), &fields).owned_values;
-    assert_eq!(seen, [(fields[3].address.clone(), FieldValue::present("8"))].into());
+    let fields =
+        [address("nonsense"), address("containers[gone].args[--max-num-seqs]"), address("configMaps[chat].data[seqs]")];
+    assert_eq!(observed(&before(), &fields).owned_values, [].into(), "what lies in a ConfigMap is not in the target");
 }
 
 #[test]

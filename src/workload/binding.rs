@@ -99,7 +99,7 @@ fn config_map(
     let Some(map) = maps.get(name).or_else(|| facts.config_maps.get(name)) else {
         return refuse(RefusalReason::ConfigMapNotUsed, format!("the ConfigMap {name} was not found"));
     };
-    if !config_map_names(&mut template.clone()).iter().any(|used| **used == name) {
+    if !refers_to_config_map(template, name) {
         let message =
             format!("the target's template does not use the ConfigMap {name}, so a value in it would do nothing");
         return refuse(RefusalReason::ConfigMapNotUsed, message);
@@ -157,6 +157,11 @@ fn refer_to_copy(template: &mut PodTemplateSpec, name: &str, copy: &str) {
             copy.clone_into(reference);
         }
     }
+}
+
+/// Whether a template refers to a ConfigMap of that name.
+pub fn refers_to_config_map(template: &PodTemplateSpec, name: &str) -> bool {
+    config_map_names(&mut template.clone()).iter().any(|used| **used == name)
 }
 
 /// Every place at which a template names a ConfigMap.

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use phaseloop_core::{
-    plan::label::{ANNOTATION_SPEC_DIGEST, GROUP},
+    plan::label::{ANNOTATION_CONFIGURATION_HASH, ANNOTATION_SPEC_DIGEST, GROUP},
     value::digest::hex_digest,
 };
 use serde::Serialize;
@@ -11,11 +11,11 @@ use serde::Serialize;
 use crate::api::workload::{Slo, Workload};
 
 /// Hash of a target's pod template. Our own labels and annotations are left out: they say who promoted a value, which is
-/// no change of the target. A field that the Kubernetes version of this build does not know is not seen.
+/// no change of the target. The hash of a ConfigMap's data stays in: with other data, the target is another. A field that the Kubernetes version of this build does not know is not seen.
 pub fn template_hash(template: &PodTemplateSpec) -> String {
     let mut template = template.clone();
     if let Some(metadata) = &mut template.metadata {
-        let foreign = |key: &String| key.split('/').next() != Some(GROUP);
+        let foreign = |key: &String| key == ANNOTATION_CONFIGURATION_HASH || key.split('/').next() != Some(GROUP);
         for map in [&mut metadata.annotations, &mut metadata.labels] {
             *map = map.take().map(|entries| entries.into_iter().filter(|(key, _)| foreign(key)).collect());
             *map = map.take().filter(|entries: &std::collections::BTreeMap<_, _>| !entries.is_empty());
@@ -73,19 +73,20 @@ mod tests {
         assert_eq!(template_hash(&serde_json::from_str(reordered).unwrap()), plain);
         let ours = json!({
             "labels": {"app": "a", "phaseloop.dev/x": "1"},
-            "annotations": {"phaseloop.dev/configuration-hash": "1"},
+            "annotations": {"phaseloop.dev/promotion": "1"},
         });
         assert_eq!(template_hash(&template(&ours, "i")), plain);
         assert_eq!(template_hash(&template(&json!({}), "i")), template_hash(&template(&Value::Null, "i")));
     }
 
     #[test]
-    fn what_others_write_changes_the_template() {
+    fn what_others_write_and_the_hash_of_a_config_map_change_the_template() {
         let plain = template_hash(&template(&json!({"labels": {"app": "a"}}), "i"));
         for (metadata, image) in [
             (json!({"labels": {"app": "a"}}), "j"),
             (json!({"labels": {"app": "b"}}), "i"),
             (json!({"labels": {"app": "a"}, "annotations": {"example.com/x": "1"}}), "i"),
+            (json!({"labels": {"app": "a"}, "annotations": {"phaseloop.dev/configuration-hash": "1"}}), "i"),
             (json!({"labels": {"app": "a"}, "annotations": {"phaseloop.dev.example.com/x": "1"}}), "i"),
         ] {
             assert_ne!(template_hash(&template(&metadata, image)), plain, "{metadata} {image}");

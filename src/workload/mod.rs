@@ -28,7 +28,7 @@ mod test_side;
 pub mod told;
 mod valid;
 
-pub use binding::place_of;
+pub use binding::{place_of, refers_to_config_map};
 pub use build::build_test_pod;
 pub use digest::{slo_hash, template_hash, workload_hash};
 pub use engine::{configuration, engine_container, gpus_of, target_view};

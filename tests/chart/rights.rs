@@ -14,8 +14,9 @@ use crate::{
     story::{Asked, asked_in},
 };
 
-/// Stories that are listened to: the four nights, a person who decides, and a promotion that is taken back.
-const SCENARIOS: [&str; 3] = ["four-nights", "approval", "not-validated"];
+/// Stories that are listened to: the four nights, a person who decides, and a value in a ConfigMap that is promoted and taken
+/// back.
+const SCENARIOS: [&str; 3] = ["four-nights", "approval", "config-map"];
 /// What is allowed and never asked for in them, with the reason for each.
 const UNASKED: &str = "tests/chart/unasked.yaml";
 

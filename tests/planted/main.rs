@@ -66,6 +66,8 @@ planted! {
     a_second_open_promotion_is_caught_by_i25: promotion::SECOND_OPEN_PROMOTION,
     a_validation_by_an_earlier_run_is_caught_by_i26: promotion::VALIDATED_BY_AN_EARLIER_RUN,
     a_rollback_that_leaves_the_value_in_is_caught_by_i27: promotion::VALUE_STAYS_IN,
+    a_target_that_goes_back_before_its_config_map_is_caught_by_i27: promotion::TARGET_GOES_BACK_FIRST,
+    a_config_map_that_is_changed_in_passing_is_caught_by_i17: promotion::CONFIG_MAP_IS_TOUCHED,
     a_changed_record_is_caught_by_i30: audit::RECORD_IS_CHANGED,
     a_dropped_record_is_caught_by_i30: audit::RECORD_IS_DROPPED,
     a_change_without_a_record_is_caught_by_i30: audit::NOT_RECORDED,

@@ -21,6 +21,8 @@ use crate::{
 };
 
 const STORY: &str = include_str!("story.yaml");
+/// What a story needs besides whose value lies in a ConfigMap.
+const CONFIG_MAPS: &str = include_str!("config-maps.yaml");
 
 /// A variant of the story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +37,13 @@ pub(crate) enum Plot {
     Roomy,
     /// Two bad nights arm the flag.
     Patient,
+    /// The value lies in a ConfigMap.
+    Configured,
 }
 
 impl Plot {
-    pub(crate) const ALL: [Self; 5] = [Self::Plain, Self::Tight, Self::OnceADay, Self::Roomy, Self::Patient];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Plain, Self::Tight, Self::OnceADay, Self::Roomy, Self::Patient, Self::Configured];
 
     /// What differs: a text of the story, and what stands in its place.
     const fn difference(self) -> (&'static str, &'static str) {
@@ -51,6 +56,11 @@ impl Plot {
             Self::OnceADay => ("  safety:\n", "  safety:\n    cooldown: 1s\n    rate: {runs: 1, per: 24h}\n"),
             Self::Roomy => ("gpus: 2", "gpus: 3"),
             Self::Patient => ("threshold: 1", "threshold: 2"),
+            Self::Configured => (
+                "--gpu-memory-utilization=0.92, --max-model-len=2048]\n",
+                "--gpu-memory-utilization=$(GPU_SHARE), --max-model-len=2048]\n          env:\n            - name: GPU_SHARE\n              \
+                 valueFrom: {configMapKeyRef: {name: llama-13b-engine, key: share}}\n",
+            ),
         }
     }
 
@@ -58,7 +68,15 @@ impl Plot {
         let (from, to) = self.difference();
         assert!(STORY.contains(from), "{self:?} differs in nothing");
         let text = STORY.replacen(from, to, 1);
-        if self == Self::Tight { text.replacen("  safety:\n", "  safety:\n    measureBudget: 16s\n", 1) } else { text }
+        match self {
+            Self::Tight => text.replacen("  safety:\n", "  safety:\n    measureBudget: 16s\n", 1),
+            Self::Configured => {
+                let values = "      values: [0.7, 0.75]\n";
+                let binding = "      binding: {configMapKey: {name: llama-13b-engine, key: share}}\n";
+                format!("{}---\n{CONFIG_MAPS}", text.replacen(values, &format!("{values}{binding}"), 1))
+            }
+            _ => text,
+        }
     }
 
     fn file(self) -> ScenarioFile {
@@ -67,13 +85,13 @@ impl Plot {
 
     /// The story at the noon before its first bad night; told once, outside of any executor.
     fn before_the_bad_night(self) -> &'static Start {
-        static STARTS: [OnceLock<Start>; 5] = [const { OnceLock::new() }; 5];
+        static STARTS: [OnceLock<Start>; 6] = [const { OnceLock::new() }; 6];
         STARTS[self as usize].get_or_init(|| Start::at_noon(self))
     }
 
     /// The story while its last canary is measured; told once, outside of any executor.
     fn before_the_promotion(self) -> &'static Start {
-        static STARTS: [OnceLock<Start>; 5] = [const { OnceLock::new() }; 5];
+        static STARTS: [OnceLock<Start>; 6] = [const { OnceLock::new() }; 6];
         STARTS[self as usize].get_or_init(|| self.before_the_bad_night().at_last_canary())
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     bug::Bug,
     hand::{CANARY, Hand, PROMOTION, RUN, copy, text},
+    plot::Plot,
     saboteur::Moment,
 };
 
@@ -75,3 +76,27 @@ pub(crate) const VALUE_STAYS_IN: Bug = Bug::new(
     Moment::told("promotions"),
     |hand| is(hand, "Applied").then(|| hand.move_to(PROMOTION, &hand.name, "RolledBack", json!({}))),
 );
+
+/// I27, of a ConfigMap.
+pub(crate) const TARGET_GOES_BACK_FIRST: Bug = Bug::new(
+    "i27_a_config_map_goes_before_its_target",
+    "puts a target back while its ConfigMap still holds the value, so that pods of the old template start with it",
+    Moment::told("promotions"),
+    |hand| {
+        let fields = json!({ "metadata": { "annotations": { "phaseloop.dev/promotion": null } } });
+        is(hand, "Applied").then(|| hand.merge(("apps/v1", "Deployment"), "llama-13b", fields))
+    },
+)
+.in_plot(Plot::Configured);
+
+/// I17, of a ConfigMap.
+pub(crate) const CONFIG_MAP_IS_TOUCHED: Bug = Bug::new(
+    "i17_production_is_left_alone",
+    "changes a ConfigMap of the target in passing, without a mark of why",
+    Moment::told("promotions"),
+    |hand| {
+        let fields = json!({ "data": { "greeting": "hello" } });
+        is(hand, "Applied").then(|| hand.merge(("v1", "ConfigMap"), "llama-13b-engine", fields))
+    },
+)
+.in_plot(Plot::Configured);

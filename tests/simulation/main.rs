@@ -10,6 +10,7 @@
 
 mod abort;
 mod approval;
+mod config_map;
 mod flag_expires;
 mod four_nights;
 mod idle;

@@ -56,6 +56,27 @@ pub struct PreviousValue {
     pub promoted: Option<String>,
 }
 
+/// The one ConfigMap that promoted values lie in. A change of it restarts nothing, so the target's pod template states a hash
+/// of its data.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotedConfigMap {
+    /// Its name.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+    /// Uid of the Promotion whose values it carries already; left out where it carries none.
+    #[serde(default, rename = "previousPromotionUID", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::uid")]
+    pub previous_promotion_uid: Option<String>,
+    /// Hash of its data with the promoted values, which the pod template states while they are in. Other data give another.
+    #[schemars(schema_with = "schema::digest")]
+    pub hash: String,
+    /// What the pod template stated before; left out where it stated nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::field_text")]
+    pub previous_hash: Option<String>,
+}
+
 /// A domain that showed the symptom, and the load under which it did.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -173,6 +194,9 @@ pub struct PromotionSpec {
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub previous: Vec<PreviousValue>,
+    /// The ConfigMap that values lie in; left out where all lie in the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<PromotedConfigMap>,
     /// Uid of the Promotion whose values the target carries already; left out where it carries none.
     #[serde(default, rename = "previousPromotionUID", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::uid")]

@@ -108,6 +108,17 @@ pub struct Attempt {
     pub target_generation: i64,
 }
 
+/// The same for the ConfigMap that values lie in, whose patch goes before that of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapAttempt {
+    /// When it was sent.
+    pub since: Timestamp,
+    /// The resourceVersion of the ConfigMap that it tests.
+    #[schemars(schema_with = "schema::short_text")]
+    pub resource_version: String,
+}
+
 /// The decision to go back. Once it is remembered it holds, whatever a later run finds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -163,6 +174,13 @@ pub struct PromotionStatus {
     /// The patch that was sent and is not known to have landed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
+    /// The patch of the ConfigMap that was sent and is not known to have landed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_attempt: Option<ConfigMapAttempt>,
+    /// Since when the value is taken out of the ConfigMap again, because something stood in the way before the target was
+    /// changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taking_out_since: Option<Timestamp>,
     /// The pull request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<PullRequest>,

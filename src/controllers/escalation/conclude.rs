@@ -22,13 +22,16 @@ use phaseloop_core::{
 };
 
 use super::{TargetBasis, ValidEscalation, basis::Basis, load::raised_by, run::TuningRun, search::MeasuredTrial};
-use crate::api::{
-    Promotion,
-    escalation::{
-        Approval, Delivery,
-        status::{TuningOutcome, UntriedCandidate},
+use crate::{
+    api::{
+        Promotion,
+        escalation::{
+            Approval, Delivery,
+            status::{TuningOutcome, UntriedCandidate},
+        },
+        phase_run::measured::cut,
     },
-    phase_run::measured::cut,
+    delivery::config_map::split_fields,
 };
 
 /// Characters of an outcome's sentence.
@@ -283,12 +286,15 @@ fn terms(
         .iter()
         .map(|(name, value)| target.owned_field(&valid.object, valid.policy.policy(), name, value))
         .collect();
+    let split = fields.and_then(|fields| split_fields(fields, &target.facts.template, &target.facts.config_maps));
+    let (owned_fields, config_map) = split.map_err(|error| (TuningReason::WinnerNotSettable, error.to_string()))?;
     Ok(PromotionTerms {
         target: basis.reference.clone(),
         target_uid: target.uid.clone(),
         template_hash: target.template_hash.clone(),
         parameters: winner.clone(),
-        owned_fields: fields.map_err(|error| (TuningReason::WinnerNotSettable, error.to_string()))?,
+        owned_fields,
+        config_map,
         annotation_before: target.promotion.clone(),
         symptom: run.symptom(),
         domains,

@@ -13,7 +13,10 @@ use super::{Promotions, ValidPromotion};
 use crate::{
     cluster::Effect,
     controllers::{kind::audited, notice::build_event},
-    delivery::patch::{PatchedTarget, fence_patch, write_patch},
+    delivery::{
+        config_map::config_map_patch,
+        patch::{PatchedTarget, fence_patch, write_patch},
+    },
 };
 
 /// The effects of an intent. A promotion asks for nothing else than what is built here; a write that could not be built
@@ -35,21 +38,37 @@ pub(super) fn build(valid: &ValidPromotion, intent: &Intent, now: Timestamp) -> 
     }
 }
 
-/// The patch of an intent that writes to the target; `None` for any other intent, and where there is no target.
+/// The patch of an intent that writes to the target or to its ConfigMap; `None` for any other intent, and where the object is
+/// not there.
 pub(super) fn target_patch(
     valid: &ValidPromotion,
     intent: &Intent,
 ) -> Option<Result<(TargetReference, Patch), Undeliverable>> {
-    let target = valid.world.target.as_ref()?;
-    let template = target.template();
-    let patched = PatchedTarget { metadata: target.metadata(), template: &template };
-    match intent {
-        Intent::PatchTarget(write) | Intent::RestoreTarget(write) => {
-            Some(write_patch(patched, write).map(|patch| (write.target.reference.clone(), patch)))
+    let reference = match intent {
+        Intent::PatchTarget(write) | Intent::RestoreTarget(write) => &write.target.reference,
+        Intent::FenceTarget(fence) => &fence.target.reference,
+        _ => return None,
+    };
+    let of_config_map = valid.terms.config_map.as_ref().is_some_and(|terms| terms.reference() == *reference);
+    let patch = if of_config_map {
+        let map = valid.world.config_map.as_ref()?;
+        match intent {
+            Intent::PatchTarget(write) | Intent::RestoreTarget(write) => config_map_patch(map, write),
+            Intent::FenceTarget(fence) => Ok(fence_patch(&map.metadata, fence)),
+            _ => return None,
         }
-        Intent::FenceTarget(fence) => Some(Ok((fence.target.reference.clone(), fence_patch(patched, fence)))),
-        _ => None,
-    }
+    } else {
+        let target = valid.world.target.as_ref()?;
+        let template = target.template();
+        match intent {
+            Intent::PatchTarget(write) | Intent::RestoreTarget(write) => {
+                write_patch(PatchedTarget { metadata: target.metadata(), template: &template }, write)
+            }
+            Intent::FenceTarget(fence) => Ok(fence_patch(target.metadata(), fence)),
+            _ => return None,
+        }
+    };
+    Some(patch.map(|patch| (reference.clone(), patch)))
 }
 
 fn set_finalizers(valid: &ValidPromotion, object: &OwnObject, finalizers: Vec<String>) -> Effect {

@@ -48,15 +48,19 @@ fn kstatus(progress: &PromotionProgress) -> Vec<Condition> {
 /// Whether only a person can lift the reason. What a person is asked for as a matter of course is none of these.
 const fn needs_person(reason: PromotionReason) -> bool {
     use PromotionReason::{
-        ApprovalUnprotected, ApproverUnknown, ConfigMapNotPatched, EvidenceMissing, FieldNotAllowed, FieldNotWritable,
-        GitNotDelivered, PatchRefused, PolicyUnreadable, RolloutCannotSurge, RolloutInterrupts, RolloutOnDelete,
-        RolloutPartitioned, RolloutPaused, SpecInvalid, Suspended, TargetManaged,
+        ApprovalUnprotected, ApproverUnknown, ConfigMapImmutable, ConfigMapManaged, ConfigMapNotUsed, ConfigMapShared,
+        EvidenceMissing, FieldNotAllowed, FieldNotWritable, GitNotDelivered, PatchRefused, PolicyUnreadable,
+        RolloutCannotSurge, RolloutInterrupts, RolloutOnDelete, RolloutPartitioned, RolloutPaused, SpecInvalid,
+        Suspended, TargetManaged,
     };
     matches!(
         reason,
         ApprovalUnprotected
             | ApproverUnknown
-            | ConfigMapNotPatched
+            | ConfigMapImmutable
+            | ConfigMapManaged
+            | ConfigMapNotUsed
+            | ConfigMapShared
             | EvidenceMissing
             | FieldNotAllowed
             | FieldNotWritable

@@ -34,6 +34,7 @@ pub(super) fn facts(valid: &ValidPromotion, now: Timestamp) -> PromotionFacts {
         undeliverable: world.undeliverable.clone(),
         canary: world.canary.clone(),
         target: world.observed.clone(),
+        config_map: world.observed_config_map.clone(),
         git: GitFacts { change: PullRequestState::NotOpened, revert: PullRequestState::NotOpened },
         others: world.others.clone(),
         runs: world.judged.clone(),

@@ -1,13 +1,13 @@
 //! What a promotion reads. One that has ended owes nothing and reads nothing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use k8s_openapi::api::{
-    apps::v1::ReplicaSet,
+    apps::v1::{Deployment, ReplicaSet, StatefulSet},
     core::v1::{ConfigMap, Pod},
 };
 use kube::ResourceExt;
-use phaseloop_core::plan::FieldAddress;
+use phaseloop_core::value::TargetReference;
 use serde_json::json;
 
 use super::progress::phase_has_ended;
@@ -19,10 +19,8 @@ use crate::{
     },
     cluster::{ClusterError, ClusterErrorKind, Reader},
     controllers::{ObservedPolicy, ObservedTarget, read_target},
-    delivery::{
-        field_place,
-        rollout::{controlled_by, newest_pods},
-    },
+    delivery::rollout::{controlled_by, newest_pods},
+    workload::refers_to_config_map,
 };
 
 /// The name of the admission policy that guards approvals, as its refusals tell it.
@@ -46,8 +44,10 @@ pub struct ObservedWorld {
     pub target: Option<ObservedTarget>,
     /// Pods of the target's newest template, while a rollout may be going on.
     pub newest_pods: Vec<Pod>,
-    /// ConfigMaps that owned fields lie in, as far as there are any, by name.
-    pub config_maps: BTreeMap<String, ConfigMap>,
+    /// The ConfigMap that promoted values lie in; absent where there is none.
+    pub config_map: Option<ConfigMap>,
+    /// The other Deployments and StatefulSets that refer to it, while the value may yet be put in.
+    pub config_map_users: Vec<TargetReference>,
     /// The canary that won; absent where there is none.
     pub canary: Option<TuningCanary>,
     /// The runs of targets of its target's name.
@@ -82,7 +82,11 @@ pub(super) async fn observe(reader: Reader<'_>, object: Promotion) -> Result<Obs
     let world = ObservedWorld {
         target,
         newest_pods,
-        config_maps: read_config_maps(reader, &namespace, &object).await?,
+        config_map: match &spec.config_map {
+            Some(map) => reader.get(&namespace, &map.name).await?,
+            None => None,
+        },
+        config_map_users: read_config_map_users(reader, &namespace, &object).await?,
         canary: reader.get(&namespace, &spec.canary_name).await?,
         runs: reader.list_of_target(&namespace, &spec.target_ref.name).await?.items,
         promotions: reader.list_of_target(&namespace, &spec.target_ref.name).await?.items,
@@ -119,19 +123,30 @@ async fn read_newest_pods(
     Ok(pods.into_iter().filter(|pod| controlled_by(pod.owner_references(), &owner)).collect())
 }
 
-async fn read_config_maps(
+/// The Deployments and StatefulSets beside the target whose templates refer to the promotion's ConfigMap. What is in is taken
+/// back whoever uses it, so they are asked for only before.
+async fn read_config_map_users(
     reader: Reader<'_>,
     namespace: &str,
     promotion: &Promotion,
-) -> Result<BTreeMap<String, ConfigMap>, ClusterError> {
-    let mut config_maps = BTreeMap::new();
-    let places = promotion.spec.previous.iter().filter_map(|field| field_place(&FieldAddress::new(&field.address)));
-    for name in places.filter_map(|place| place.config_map) {
-        if let Some(config_map) = reader.get::<ConfigMap>(namespace, &name).await? {
-            config_maps.insert(name, config_map);
-        }
-    }
-    Ok(config_maps)
+) -> Result<Vec<TargetReference>, ClusterError> {
+    let spec = &promotion.spec;
+    let applied = promotion.status.as_ref().is_some_and(|status| status.applied_at.is_some());
+    let Some(map) = spec.config_map.as_ref().filter(|_| !applied) else { return Ok(Vec::new()) };
+    let deployments = reader.list::<Deployment>(namespace, "").await?.into_owned();
+    let sets = reader.list::<StatefulSet>(namespace, "").await?.into_owned();
+    let all = deployments
+        .into_iter()
+        .map(|object| ("Deployment", object.name_any(), ObservedTarget::Deployment(Box::new(object))))
+        .chain(
+            sets.into_iter()
+                .map(|object| ("StatefulSet", object.name_any(), ObservedTarget::StatefulSet(Box::new(object)))),
+        );
+    let own = TargetReference::from(&spec.target_ref);
+    let users = all
+        .filter(|(_, _, object)| refers_to_config_map(&object.template(), &map.name))
+        .map(|(kind, name, _)| TargetReference { api_version: "apps/v1".to_owned(), kind: kind.to_owned(), name });
+    Ok(users.filter(|user| *user != own).collect())
 }
 
 /// Asks whether a decision in another's name would be refused, as the admission policy must: a dry run, each time anew.

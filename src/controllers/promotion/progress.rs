@@ -3,7 +3,7 @@
 use phaseloop_core::{
     promotion::{
         PromotionPhase, PromotionProgress, PromotionReason,
-        progress::{ApplyAttempt, RollbackStart, ValidatingRun},
+        progress::{ApplyAttempt, ConfigMapAttempt, RollbackStart, ValidatingRun},
     },
     value::Uid,
 };
@@ -27,6 +27,11 @@ pub(super) fn progress_of(status: Option<&PromotionStatus>) -> PromotionProgress
             target_resource_version: attempt.target_resource_version.clone(),
             target_generation: attempt.target_generation,
         }),
+        config_map_attempt: status.config_map_attempt.as_ref().map(|attempt| ConfigMapAttempt {
+            since: attempt.since,
+            resource_version: attempt.resource_version.clone(),
+        }),
+        taking_out_since: status.taking_out_since,
         applied_at: status.applied_at,
         promoted_template_hash: status.promoted_template_hash.clone(),
         rolled_out_at: status.rolled_out_at,
@@ -64,6 +69,11 @@ pub(super) fn status_with(before: PromotionStatus, progress: &PromotionProgress)
             target_resource_version: attempt.target_resource_version.clone(),
             target_generation: attempt.target_generation,
         }),
+        config_map_attempt: progress.config_map_attempt.as_ref().map(|attempt| wire::ConfigMapAttempt {
+            since: attempt.since,
+            resource_version: attempt.resource_version.clone(),
+        }),
+        taking_out_since: progress.taking_out_since,
         applied_at: progress.applied_at,
         promoted_template_hash: progress.promoted_template_hash.clone(),
         rolled_out_at: progress.rolled_out_at,

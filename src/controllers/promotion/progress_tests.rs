@@ -26,10 +26,13 @@ fn progress() -> impl Strategy<Value = PromotionProgress> {
     let rollback = (reason(), instant()).prop_map(|(cause, since)| RollbackStart { cause, since });
     let run = ("[a-z]{1,8}", proptest::sample::select(vec![Verdict::Healthy, Verdict::Degraded]))
         .prop_map(|(name, verdict)| ValidatingRun { uid: Uid::new(format!("uid-{name}")), name, verdict });
-    (stands, of(attempt), of(instant()), of("[0-9a-f]{16}"), of(instant()), of(rollback), of(run)).prop_map(
+    let of_map =
+        (instant(), "[0-9]{1,9}").prop_map(|(since, resource_version)| ConfigMapAttempt { since, resource_version });
+    let of_map = (of(of_map), of(instant()));
+    (stands, (of(attempt), of_map), of(instant()), of("[0-9a-f]{16}"), of(instant()), of(rollback), of(run)).prop_map(
         |(
             (phase, reason, message),
-            attempt,
+            (attempt, (config_map_attempt, taking_out_since)),
             applied_at,
             promoted_template_hash,
             rolled_out_at,
@@ -41,6 +44,8 @@ fn progress() -> impl Strategy<Value = PromotionProgress> {
                 reason,
                 message,
                 attempt,
+                config_map_attempt,
+                taking_out_since,
                 applied_at,
                 promoted_template_hash,
                 rolled_out_at,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use phaseloop_core::{
     audit::EvidenceReference,
-    plan::OwnKind,
+    plan::{OwnKind, OwnedField},
     promotion::{ApprovalMode, Delivery, PromotionPhase, PromotionProgress},
 };
 
@@ -82,7 +82,7 @@ fn add_deltas(valid: &ValidPromotion, validation: &mut Validation) {
 
 /// One line per column: `0.92 -> 0.75`, with the parameter's name where there are several.
 fn summary(valid: &ValidPromotion) -> PromotionSummary {
-    let fields = &valid.terms.owned_fields;
+    let fields: Vec<&OwnedField> = valid.terms.all_fields().collect();
     let named = fields.len() > 1;
     let changes: Vec<String> = fields
         .iter()

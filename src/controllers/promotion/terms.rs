@@ -4,19 +4,24 @@ use std::collections::BTreeMap;
 
 use phaseloop_core::{
     plan::{
-        FieldAddress, FieldValue, OwnedField,
+        FieldAddress, FieldChange, FieldValue, OwnedField,
         record::{NewPromotion, Selection as CoreSelection},
     },
-    promotion::{ApprovalMode, Delivery, PromotionTerms},
+    promotion::{ApprovalMode, ConfigMapTerms, Delivery, PromotionTerms},
     value::{ParameterSet, TargetReference, Uid},
 };
 
-use crate::api::{
-    PromotionSpec,
-    escalation::{self, GitDelivery, status::UntriedCandidate},
-    promotion::{ApprovalSpec, Decision, FitnessCount, PreviousValue, PromotedDomain, Selection},
-    reference::TargetRef,
-    window::MaintenanceWindow,
+use crate::{
+    api::{
+        PromotionSpec,
+        escalation::{self, GitDelivery, status::UntriedCandidate},
+        promotion::{
+            ApprovalSpec, Decision, FitnessCount, PreviousValue, PromotedConfigMap, PromotedDomain, Selection,
+        },
+        reference::TargetRef,
+        window::MaintenanceWindow,
+    },
+    delivery::{config_map::partition, template_hash::hash_address},
 };
 
 /// What a promotion's spec holds besides its terms: from the Escalation and from the canary that won.
@@ -47,7 +52,8 @@ pub fn promotion_spec(new: &NewPromotion, origin: PromotionOrigin) -> PromotionS
         target_uid: terms.target_uid.to_string(),
         template_hash: terms.template_hash.clone(),
         parameters: terms.parameters.clone(),
-        previous: terms.owned_fields.iter().map(previous_value).collect(),
+        previous: terms.all_fields().map(previous_value).collect(),
+        config_map: terms.config_map.as_ref().map(promoted_config_map),
         previous_promotion_uid: terms.annotation_before.as_ref().map(Uid::to_string),
         canary_name: new.canary.name.clone(),
         fitness,
@@ -75,12 +81,14 @@ pub fn promotion_spec(new: &NewPromotion, origin: PromotionOrigin) -> PromotionS
 
 /// The terms of a promotion's spec.
 pub fn promotion_terms(spec: &PromotionSpec) -> PromotionTerms {
+    let (owned_fields, config_map) = fields_of(spec);
     PromotionTerms {
         target: TargetReference::from(&spec.target_ref),
         target_uid: Uid::new(&spec.target_uid),
         template_hash: spec.template_hash.clone(),
         parameters: spec.parameters.clone(),
-        owned_fields: spec.previous.iter().map(owned_field).collect(),
+        owned_fields,
+        config_map,
         annotation_before: spec.previous_promotion_uid.as_ref().map(Uid::new),
         symptom: spec.symptom,
         domains: domains_of(spec),
@@ -97,6 +105,41 @@ pub fn promotion_terms(spec: &PromotionSpec) -> PromotionTerms {
         allow_downtime: spec.allow_downtime,
         rollout_timeout: spec.rollout_timeout.into(),
         validate_by: spec.validate_by,
+    }
+}
+
+/// The fields by where they lie. A field whose ConfigMap the spec does not name is nowhere, and stands at no value.
+fn fields_of(spec: &PromotionSpec) -> (Vec<OwnedField>, Option<ConfigMapTerms>) {
+    let fields: Vec<OwnedField> = spec.previous.iter().map(owned_field).collect();
+    let Some(map) = &spec.config_map else { return (fields, None) };
+    let (inside, owned_fields) = partition(fields);
+    let value = |text: &Option<String>| text.clone().map_or(FieldValue::Absent, FieldValue::Present);
+    let terms = ConfigMapTerms {
+        name: map.name.clone(),
+        owned_fields: inside.into_iter().map(|(_, field)| field).collect(),
+        annotation_before: map.previous_promotion_uid.as_ref().map(Uid::new),
+        hash: FieldChange {
+            address: hash_address(),
+            from: value(&map.previous_hash),
+            to: FieldValue::Present(map.hash.clone()),
+        },
+    };
+    (owned_fields, Some(terms))
+}
+
+fn promoted_config_map(terms: &ConfigMapTerms) -> PromotedConfigMap {
+    PromotedConfigMap {
+        name: terms.name.clone(),
+        previous_promotion_uid: terms.annotation_before.as_ref().map(Uid::to_string),
+        hash: terms.promoted_hash().unwrap_or_default().to_owned(),
+        previous_hash: text(&terms.hash.from),
+    }
+}
+
+fn text(value: &FieldValue) -> Option<String> {
+    match value {
+        FieldValue::Absent => None,
+        FieldValue::Present(text) => Some(text.clone()),
     }
 }
 
@@ -119,10 +162,6 @@ fn domains_of(spec: &PromotionSpec) -> BTreeMap<String, String> {
 }
 
 fn previous_value(field: &OwnedField) -> PreviousValue {
-    let text = |value: &FieldValue| match value {
-        FieldValue::Absent => None,
-        FieldValue::Present(text) => Some(text.clone()),
-    };
     PreviousValue {
         name: field.parameter.clone(),
         address: field.address.as_str().to_owned(),

@@ -18,16 +18,33 @@ fn owned() -> impl Strategy<Value = OwnedField> {
     })
 }
 
+fn config_map() -> impl Strategy<Value = ConfigMapTerms> {
+    let field = owned().prop_map(|field| OwnedField {
+        address: FieldAddress::new(format!("configMaps[engine].data[{}]", field.parameter)),
+        ..field
+    });
+    let fields = proptest::collection::vec(field, 1..3);
+    (fields, proptest::option::of("[0-9a-f]{8}"), field_value(), "[0-9a-f]{16}").prop_map(
+        |(owned_fields, earlier, from, to)| ConfigMapTerms {
+            name: "engine".to_owned(),
+            owned_fields,
+            annotation_before: earlier.map(Uid::new),
+            hash: FieldChange { address: hash_address(), from, to: FieldValue::Present(to) },
+        },
+    )
+}
+
 fn terms() -> impl Strategy<Value = PromotionTerms> {
     let who = ("[a-z0-9-]{1,20}", any::<bool>(), "[0-9a-f]{16}", proptest::option::of("[0-9a-f]{8}"));
     let what = (
         proptest::collection::vec(owned(), 1..4),
+        proptest::option::of(config_map()),
         proptest::collection::btree_map("[a-z]{1,8}", "[0-9a-f]{8}", 1..4),
         proptest::sample::select(SymptomKind::ALL.to_vec()),
     );
     let how = (any::<[bool; 4]>(), 1_i64..100_000_000, 0_i64..4_000_000_000);
     (who, what, how).prop_map(
-        |((name, set, hash, earlier), (fields, domains, symptom), (consents, milliseconds, by))| {
+        |((name, set, hash, earlier), (fields, config_map, domains, symptom), (consents, milliseconds, by))| {
             let [git, manual, allow_managed, allow_downtime] = consents;
             PromotionTerms {
                 target: TargetReference {
@@ -39,6 +56,7 @@ fn terms() -> impl Strategy<Value = PromotionTerms> {
                 template_hash: hash,
                 parameters: fields.iter().map(|field| (field.parameter.clone(), ParameterValue::from("64"))).collect(),
                 owned_fields: fields,
+                config_map,
                 annotation_before: earlier.map(Uid::new),
                 symptom,
                 domains,

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec};
 use kube::ResourceExt;
 use phaseloop_core::{
     plan::{OwnKind, OwnObject},
     policy::{MaintenanceWindows, Suspension},
     promotion::{
-        Delivery, ObservedTarget, PromotionPhase, PromotionProgress, PromotionReason, PromotionTerms, Undeliverable,
+        Delivery, ObservedConfigMap, ObservedTarget, PromotionPhase, PromotionProgress, PromotionReason,
+        PromotionTerms, Undeliverable,
         facts::{CanaryEvidence, RivalPromotion},
     },
     schedule::RunReason,
@@ -23,13 +24,13 @@ use super::{
 use crate::{
     api::{PhaseRun, Promotion, PromotionStatus, TuningCanary, tuning_canary::status::CanaryVerdict},
     controllers::{
-        ObservedPolicy,
         phase_run::facts::{has_ended, run_facts, runs_of},
         target as wire,
     },
     delivery::{
+        config_map::observe_config_map,
         edit::edit_template,
-        permission::check_fields,
+        permission::{check_config_map, check_fields},
         target::{TargetSurroundings, observe_target},
     },
     validate::{SpecFault, faults_text, promotion_windows},
@@ -55,6 +56,10 @@ pub struct ValidWorld {
     pub target: Option<wire::ObservedTarget>,
     /// The same as the core sees it.
     pub observed: Option<ObservedTarget>,
+    /// The ConfigMap that values lie in, as it was read.
+    pub config_map: Option<ConfigMap>,
+    /// The same as the core sees it.
+    pub observed_config_map: Option<ObservedConfigMap>,
     /// What forbids delivering it.
     pub undeliverable: Option<Undeliverable>,
     /// The canary that won.
@@ -113,20 +118,22 @@ pub(super) fn validate(observed: ObservedPromotion) -> ValidPromotion {
 fn valid_world(object: &Promotion, terms: &PromotionTerms, world: ObservedWorld) -> ValidWorld {
     let runs: Vec<Arc<PhaseRun>> = runs_of(&world.runs, &terms.target).cloned().collect();
     let engine = object.spec.target_ref.container.as_deref();
-    let surroundings = TargetSurroundings {
-        engine,
-        config_maps: &world.config_maps,
-        newest_pods: &world.newest_pods,
-        spare_gpu_seen: spare_gpu_seen(&runs),
-    };
+    let surroundings =
+        TargetSurroundings { engine, newest_pods: &world.newest_pods, spare_gpu_seen: spare_gpu_seen(&runs) };
     let observed = world.target.as_ref().map(|target| observe_target(target, terms, surroundings));
     let mut faults = Vec::new();
     let windows = promotion_windows(&object.spec, &mut faults);
     let template = world.target.as_ref().map(wire::ObservedTarget::template);
     ValidWorld {
-        undeliverable: undeliverable(terms, engine, template.as_ref(), &world.policy, &faults),
+        undeliverable: undeliverable(terms, engine, template.as_ref(), &world, &faults),
         target: world.target,
         observed,
+        observed_config_map: world
+            .config_map
+            .as_ref()
+            .zip(terms.config_map.as_ref())
+            .map(|(map, terms)| observe_config_map(map, terms)),
+        config_map: world.config_map,
         canary: world.canary.as_ref().map(evidence),
         canary_uid: world.canary.as_ref().map(|canary| Uid::new(canary.uid().unwrap_or_default())),
         others: rivals(object, terms, &world.promotions),
@@ -147,7 +154,7 @@ fn undeliverable(
     terms: &PromotionTerms,
     engine: Option<&str>,
     template: Option<&PodTemplateSpec>,
-    policy: &ObservedPolicy,
+    world: &ObservedWorld,
     faults: &[SpecFault],
 ) -> Option<Undeliverable> {
     let because = |reason: PromotionReason, message: String| Some(Undeliverable { reason, message });
@@ -158,14 +165,18 @@ fn undeliverable(
     if !faults.is_empty() {
         return because(PromotionReason::SpecInvalid, faults_text(faults));
     }
-    if let Some(faults) = policy.faults() {
+    if let Some(faults) = world.policy.faults() {
         return because(PromotionReason::PolicyUnreadable, faults.to_owned());
     }
     let template = template?;
-    check_fields(terms, template, engine, policy.policy()).err().or_else(|| {
-        let forward: Vec<_> = terms.owned_fields.iter().map(phaseloop_core::plan::OwnedField::forward).collect();
-        edit_template(template, &forward).err()
-    })
+    check_fields(terms, template, engine, world.policy.policy())
+        .and_then(|()| {
+            let map = world.config_map.as_ref();
+            let check = |own| check_config_map(own, map, template, &world.config_map_users);
+            terms.config_map.as_ref().map_or(Ok(()), check)
+        })
+        .and_then(|()| edit_template(template, &terms.target_changes()).map(drop))
+        .err()
 }
 
 fn evidence(canary: &TuningCanary) -> CanaryEvidence {

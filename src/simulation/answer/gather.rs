@@ -23,6 +23,7 @@ use crate::{
         },
     },
     simulation::{
+        cluster::kubelet::told_by_config_maps,
         scenario::{Calendar, ScenarioFile},
         world::World,
     },
@@ -114,8 +115,10 @@ fn all<T: DeserializeOwned>(world: &World, resource: &str) -> Vec<T> {
     objects.filter(|(of, _)| &**of == resource).filter_map(|(_, object)| object.typed().ok()).collect()
 }
 
-/// The engine's flags in the templates of all Deployments and StatefulSets that run one.
+/// The engine's flags in the templates of all Deployments and StatefulSets that run one, with what they read from ConfigMaps
+/// now.
 fn engine_flags(world: &World) -> BTreeMap<String, BTreeMap<String, String>> {
+    let config_maps = &world.controllers().view().config_maps;
     let mut flags = BTreeMap::new();
     for (resource, object) in world.server.objects() {
         if !matches!(&*resource, "deployments.apps" | "statefulsets.apps") {
@@ -124,7 +127,8 @@ fn engine_flags(world: &World) -> BTreeMap<String, BTreeMap<String, String>> {
         let template = object.value.pointer("/spec/template").cloned().unwrap_or(Value::Null);
         let Ok(template) = serde_json::from_value::<PodTemplateSpec>(template) else { continue };
         if let Ok(engine) = engine_container(&template, None, None) {
-            flags.insert(object.name().to_owned(), configuration(engine, None));
+            let told = told_by_config_maps(engine, object.namespace(), config_maps);
+            flags.insert(object.name().to_owned(), configuration(told.as_ref().unwrap_or(engine), None));
         }
     }
     flags

@@ -115,7 +115,7 @@ impl Controllers {
 
     fn follow(&mut self, server: &ApiServer) -> Touched {
         let touched = self.view.follow(server);
-        self.changed_pods.extend(touched.pods.iter().cloned());
+        self.changed_pods.extend(touched.pods.iter().chain(&touched.waiting).cloned());
         touched
     }
 

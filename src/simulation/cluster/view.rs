@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet, StatefulSet},
-    core::v1::{Node, PersistentVolumeClaim, Pod},
+    core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod},
 };
 use serde::de::DeserializeOwned;
 
+use super::owned::key_of;
 use crate::simulation::api_server::{ApiServer, Change, ChangeKind};
 
 /// An object of a namespace, by namespace and name.
@@ -28,6 +29,8 @@ pub struct ClusterView {
     pub stateful_sets: BTreeMap<Key, StatefulSet>,
     /// Volume claims.
     pub claims: BTreeMap<Key, PersistentVolumeClaim>,
+    /// ConfigMaps, which containers read when their pod starts.
+    pub config_maps: BTreeMap<Key, ConfigMap>,
     cursor: u64,
 }
 
@@ -36,6 +39,8 @@ pub struct ClusterView {
 pub struct Touched {
     /// Pods.
     pub pods: BTreeSet<Key>,
+    /// Pods that may have waited for a ConfigMap that changed.
+    pub waiting: BTreeSet<Key>,
     /// Nodes.
     pub nodes: bool,
     /// Namespaces with pods, deployments, replica sets, stateful sets or volume claims that changed: what follows for one
@@ -51,6 +56,7 @@ impl Touched {
     /// Adds what changed besides.
     pub(super) fn add(&mut self, other: Self) {
         self.pods.extend(other.pods);
+        self.waiting.extend(other.waiting);
         self.workloads.extend(other.workloads);
         self.nodes |= other.nodes;
         self.deletions |= other.deletions;
@@ -101,6 +107,17 @@ impl ClusterView {
             "persistentvolumeclaims" => {
                 touched.workloads.insert(change.object.namespace().to_owned());
                 keep(&mut self.claims, change);
+            }
+            "configmaps" => {
+                // A pod that was not taken up may have waited for it.
+                let waiting = of_namespace(&self.pods, change.object.namespace());
+                let waiting =
+                    waiting.filter(|pod| pod.status.as_ref().is_none_or(|status| status.start_time.is_none()));
+                touched.waiting.extend(waiting.map(|pod| {
+                    let (namespace, name) = key_of(&pod.metadata);
+                    (namespace.to_owned(), name.to_owned())
+                }));
+                keep(&mut self.config_maps, change);
             }
             "namespaces" => touched.namespaces |= going,
             _ => {}

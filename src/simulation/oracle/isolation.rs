@@ -86,7 +86,7 @@ fn keep(
     }
 }
 
-/// I17: the operator changes no target but by promoting, undoing, fencing or borrowing, each of which leaves its
+/// I17: the operator changes no target, and no ConfigMap, but by promoting, undoing, fencing or borrowing, each of which leaves its
 /// annotation or takes it away.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TargetIsLeftAlone;
@@ -103,9 +103,12 @@ impl Invariant for TargetIsLeftAlone {
         let change = at
             .change_of("Deployment")
             .or_else(|| at.change_of("StatefulSet"))
+            .or_else(|| at.change_of("ConfigMap"))
             .filter(|change| change.kind == ChangeKind::Modified)?;
         let before = change.before?;
-        if before.pointer("/spec") == change.object.pointer("/spec") || !change.by.starts_with(OPERATOR) {
+        let content = ["/spec", "/data", "/binaryData"];
+        let unchanged = content.iter().all(|part| before.pointer(part) == change.object.pointer(part));
+        if unchanged || !change.by.starts_with(OPERATOR) {
             return None;
         }
         let annotation = |object: &Value, key: &str| {
@@ -166,6 +169,23 @@ mod tests {
                 oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(change));
             }
             assert_eq!(oracles.figures().violations_total, violations);
+        }
+    }
+
+    #[test]
+    fn an_unmarked_change_of_a_config_map_by_us_is_found() {
+        let map = |value: &str, mark: Option<&str>| {
+            let annotations = mark.map_or(json!({}), |mark| json!({"phaseloop.dev/promotion": mark}));
+            json!({"metadata": {"name": "m", "annotations": annotations}, "data": {"x": value}})
+        };
+        let operator = "system:serviceaccount:phaseloop-system:phaseloop-0";
+        for (mark, by, violations) in [(Some("u"), operator, 0), (None, operator, 1), (None, "jane", 0)] {
+            let mut oracles = Oracles::of(vec![Box::new(TargetIsLeftAlone)]);
+            let (before, object) = (map("1", None), map("2", mark));
+            let (kind, before) = (ChangeKind::Modified, Some(&before));
+            let change = ObjectChange { kind, of: "ConfigMap", object: &object, before, by };
+            oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(change));
+            assert_eq!(oracles.figures().violations_total, violations, "{mark:?} {by}");
         }
     }
 

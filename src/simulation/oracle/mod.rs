@@ -9,6 +9,7 @@
 mod audit;
 mod budget;
 mod canary;
+mod config_map;
 mod counting;
 mod exclusion;
 mod fact;

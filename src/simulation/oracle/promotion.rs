@@ -151,12 +151,27 @@ impl Invariant for ValidatedByALaterRun {
     }
 }
 
-/// I27: when a promotion is rolled back, its target's pod template is what it was before the promotion, and bears no mark
-/// of it.
+/// I27: when a promotion is rolled back, its target's pod template is what it was before the promotion, and so are the data of
+/// the ConfigMap that its value lay in; neither bears a mark of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RolledBackIsExact {
     targets: BTreeMap<String, Value>,
-    before: BTreeMap<String, Value>,
+    config_maps: BTreeMap<String, Value>,
+    before: BTreeMap<String, (Value, Value)>,
+}
+
+/// The data of a ConfigMap.
+fn data(map: &Value) -> Value {
+    map.pointer("/data").cloned().unwrap_or_default()
+}
+
+/// `namespace/name`.
+fn key(object: &Value, name: &str) -> String {
+    format!("{}/{name}", text(object, "/metadata/namespace").unwrap_or_default())
+}
+
+fn is_marked(object: &Value, promotion: &Value) -> bool {
+    text(object, "/metadata/annotations/phaseloop.dev~1promotion") == Some(uid(promotion))
 }
 
 /// The part of a target that a promotion can change, without our own annotations.
@@ -172,26 +187,33 @@ impl Invariant for RolledBackIsExact {
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
         for kind in ["Deployment", "StatefulSet"] {
             if let Some(change) = at.change_of(kind) {
-                let namespace = text(change.object, "/metadata/namespace").unwrap_or_default();
-                self.targets.insert(format!("{namespace}/{}", name(change.object)), change.object.clone());
+                self.targets.insert(key(change.object, name(change.object)), change.object.clone());
             }
+        }
+        if let Some(change) = at.change_of("ConfigMap") {
+            self.config_maps.insert(key(change.object, name(change.object)), change.object.clone());
         }
         let change = at.change_of("Promotion")?;
         let target = self.targets.get(&target_of(change.object))?;
+        let map = text(change.object, "/spec/configMap/name")
+            .and_then(|name| self.config_maps.get(&key(change.object, name)))
+            .unwrap_or(&Value::Null);
         if change.kind == ChangeKind::Added {
-            self.before.insert(uid(change.object).to_owned(), template(target));
+            self.before.insert(uid(change.object).to_owned(), (template(target), data(map)));
             return None;
         }
         let newly = phase(change.object) == Some("RolledBack") && change.before.and_then(phase) != Some("RolledBack");
         if !newly {
             return None;
         }
-        let marked = text(target, "/metadata/annotations/phaseloop.dev~1promotion") == Some(uid(change.object));
-        let exact = self.before.get(uid(change.object)) == Some(&template(target));
+        let marked = [target, map].into_iter().any(|object| is_marked(object, change.object));
+        let exact = self.before.get(uid(change.object)) == Some(&(template(target), data(map)));
         Some(match (exact, marked) {
             (true, false) => Ok(()),
             (_, true) => Err(format!("{} is rolled back, but its mark is still there", name(change.object))),
-            (false, _) => Err(format!("{} is rolled back, but the template is not what it was", name(change.object))),
+            (false, _) => {
+                Err(format!("{} is rolled back, but template or ConfigMap is not what it was", name(change.object)))
+            }
         })
     }
 }

@@ -80,6 +80,28 @@ fn a_validation_by_an_earlier_a_late_or_an_unhealthy_run_is_found() {
 }
 
 #[test]
+fn a_rollback_that_leaves_anything_in_a_config_map_is_found() {
+    let map = |value: &str, mark: Option<&str>| {
+        let annotations = mark.map_or(json!({}), |mark| json!({"phaseloop.dev/promotion": mark}));
+        json!({"metadata": {"name": "map", "namespace": "n", "annotations": annotations}, "data": {"x": value}})
+    };
+    let of = |phase: &str| {
+        let mut promotion = promotion("p", phase);
+        promotion["spec"]["configMap"] = json!({"name": "map"});
+        promotion
+    };
+    for (after, violations) in [(map("0.92", None), 0), (map("0.9", None), 1), (map("0.92", Some("p")), 1)] {
+        let mut oracles = one(RolledBackIsExact::default());
+        see(&mut oracles, "Deployment", None, &json!({"metadata": {"name": "t", "namespace": "n"}}));
+        see(&mut oracles, "ConfigMap", None, &map("0.92", None));
+        see(&mut oracles, "Promotion", None, &of("Staged"));
+        see(&mut oracles, "ConfigMap", None, &map("0.75", Some("p")));
+        see(&mut oracles, "ConfigMap", None, &after);
+        assert_eq!(see(&mut oracles, "Promotion", Some(&of("RollingBack")), &of("RolledBack")), violations, "{after}");
+    }
+}
+
+#[test]
 fn a_rollback_that_leaves_anything_behind_is_found() {
     let target = |value: &str, mark: Option<&str>| {
         let annotations = mark.map_or(json!({}), |mark| json!({"phaseloop.dev/promotion": mark}));

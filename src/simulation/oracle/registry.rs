@@ -10,6 +10,7 @@ use super::{
     audit::AuditIsWhole,
     budget::{BudgetsAreKept, PodsArePreceded, ReservationsFit},
     canary::{AbortIsQuick, AbortWins, CandidatesAreAllowed, FitnessRestsOnEvidence, PassedWasMeasured},
+    config_map::ConfigMapGoesFirst,
     counting::{ArmedIsCounted, ExpiredStartsNothing, UnknownCountsNothing},
     exclusion::{AttemptsAreDense, OnePodPerOwner, OneTestPodPerTarget, OneTuningRunPerTarget},
     fact::{At, Fact},
@@ -110,6 +111,7 @@ impl Default for Oracles {
             Box::<OneOpenPromotion>::default(),
             Box::<ValidatedByALaterRun>::default(),
             Box::<RolledBackIsExact>::default(),
+            Box::<ConfigMapGoesFirst>::default(),
             Box::<AuditIsWhole>::default(),
         ])
     }

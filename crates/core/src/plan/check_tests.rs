@@ -114,6 +114,7 @@ fn promotion() -> Intent {
         template_hash: "h".into(),
         parameters: ParameterSet::new(),
         owned_fields: vec![],
+        config_map: None,
         annotation_before: None,
         symptom: SymptomKind::VllmOom,
         domains: BTreeMap::new(),

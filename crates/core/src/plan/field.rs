@@ -93,6 +93,14 @@ pub struct FieldChange {
     pub to: FieldValue,
 }
 
+impl FieldChange {
+    /// The change that takes it back.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self { address: self.address.clone(), from: self.to.clone(), to: self.from.clone() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +118,7 @@ mod tests {
         assert_eq!(field.backward().from, FieldValue::present("1"));
         assert_eq!(field.backward().to, FieldValue::Absent);
         assert_eq!(field.forward().address, field.backward().address);
+        assert_eq!(field.forward().reversed(), field.backward());
     }
 
     #[test]

@@ -26,9 +26,9 @@ pub enum Intent {
     FoldCanaryIntoLedger(Box<CanaryFold>),
     /// Begin a promotion. Precondition: the name is free.
     CreatePromotion(Box<NewPromotion>),
-    /// Put promoted values into the target. Preconditions: uid, resourceVersion, old values, old annotation.
+    /// Put promoted values into the target, or into its ConfigMap. Preconditions: uid, resourceVersion, old values, old annotation.
     PatchTarget(Box<TargetWrite>),
-    /// Put the pre-image back. Preconditions: uid, resourceVersion, promoted values, our annotation.
+    /// Put the pre-image back, in either. Preconditions: uid, resourceVersion, promoted values, our annotation.
     RestoreTarget(Box<TargetWrite>),
     /// Make an unanswered patch fail for good. Preconditions: uid, resourceVersion.
     FenceTarget(Box<TargetFence>),
@@ -55,7 +55,8 @@ pub enum Intent {
 }
 
 impl Intent {
-    /// Whether the request changes an object that is neither ours nor one of our test pods: the target, or a repository.
+    /// Whether the request changes an object that is neither ours nor one of our test pods: the target, its ConfigMap, or a
+    /// repository.
     pub const fn writes_foreign_object(&self) -> bool {
         match self {
             Self::PatchTarget(_)

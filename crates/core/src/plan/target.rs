@@ -1,5 +1,5 @@
-//! Intents that write to a target, and to the Git repository that stands behind one. These are the only objects that
-//! are not ours, so each intent carries every precondition that the write must test.
+//! Intents that write to a target, to the ConfigMap that it reads a value from, and to the Git repository that stands behind
+//! one. These are the only objects that are not ours, so each intent carries every precondition that the write must test.
 
 use jiff::Timestamp;
 
@@ -9,8 +9,8 @@ use crate::{
     value::{TargetReference, Uid},
 };
 
-/// Which target object is meant, at which version. The write tests both: a recreated target has another uid, a target
-/// that anybody touched has another resourceVersion.
+/// Which object is meant, at which version: the target, or its ConfigMap. The write tests both: a recreated object has
+/// another uid, one that anybody touched has another resourceVersion.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetVersion {
     /// Kind and name.
@@ -21,8 +21,8 @@ pub struct TargetVersion {
     pub resource_version: String,
 }
 
-/// One JSON Patch on a target: tests on uid, resourceVersion, every old value and the old annotation, then all changes
-/// with the annotation. It lands whole or not at all, so the value and the mark of who put it there never part.
+/// One JSON Patch on a target or its ConfigMap: tests on uid, resourceVersion, every old value and the old annotation, then
+/// all changes with the annotation. It lands whole or not at all, so the value and the mark of who put it there never part.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TargetWrite {
     /// The object and its version.
@@ -37,7 +37,7 @@ pub struct TargetWrite {
     pub remembered: Remembered,
 }
 
-/// A write to one annotation of the target whose only purpose is to move its resourceVersion on, so that a patch sent
+/// A write to one annotation of a target or its ConfigMap whose only purpose is to move its resourceVersion on, so that a patch sent
 /// before, by us or by a stale leader, fails its test for good.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TargetFence {
@@ -46,6 +46,19 @@ pub struct TargetFence {
     /// The promotion that withdraws; the annotation names it, and the resourceVersion besides, so that no two fences
     /// write the same.
     pub promotion: Uid,
+}
+
+impl TargetFence {
+    /// The annotation's text. It tells which patch can no longer land.
+    pub fn text(&self) -> String {
+        fence_text(&self.promotion, &self.target.resource_version)
+    }
+}
+
+/// The text of the fence against a promotion's patch that tests this resourceVersion. An object that bears it had that very
+/// version when it was fenced, so that no such patch has landed before.
+pub fn fence_text(promotion: &Uid, resource_version: &str) -> String {
+    format!("{promotion}@{resource_version}")
 }
 
 /// When the fact that a write rests on became durable.

@@ -6,13 +6,15 @@
 use jiff::Timestamp;
 
 use super::{
-    ApprovalMode, Delivery, ObservedTarget, PromotionFacts, PromotionPhase, PromotionReason,
+    ApprovalMode, Delivery, ObservedConfigMap, ObservedTarget, PromotionFacts, PromotionPhase, PromotionReason,
     facts::{PullRequestState, ReviewDecision},
     observed::RolloutStrategy,
     rollout,
+    standing::{ConfigMapStanding, config_map_standing},
+    terms::ConfigMapTerms,
 };
 use crate::{
-    plan::{Chain, Check, wake::instant_after},
+    plan::{Chain, Check, target::fence_text, wake::instant_after},
     prelude::*,
 };
 
@@ -20,7 +22,7 @@ use crate::{
 pub struct Admission<'a> {
     /// The promotion and its world.
     pub facts: &'a PromotionFacts,
-    /// The target, which is untouched.
+    /// The target, which is untouched. Of a value that lies in a ConfigMap the ConfigMap may hold it already.
     pub target: &'a ObservedTarget,
     /// The instant of the decision.
     pub now: Timestamp,
@@ -45,19 +47,22 @@ pub fn apply_by(facts: &PromotionFacts) -> Timestamp {
 }
 
 /// Every check, in its order.
-pub fn apply_checks<'a>() -> [Check<Admission<'a>, Objection>; 21] {
+pub fn apply_checks<'a>() -> [Check<Admission<'a>, Objection>; 24] {
     [
         Check { name: "deleted", check: deleted },
         Check { name: "rejected", check: rejected },
         Check { name: "pull_request_closed", check: pull_request_closed },
         Check { name: "nothing_to_change", check: nothing_to_change },
         Check { name: "template_changed", check: template_changed },
+        Check { name: "configuration_changed", check: configuration_changed },
         Check { name: "changed_while_applying", check: changed_while_applying },
+        Check { name: "config_map_changed_while_applying", check: config_map_changed_while_applying },
         Check { name: "another_promotion_first", check: another_promotion_first },
         Check { name: "too_late", check: too_late },
         Check { name: "deliverable", check: deliverable },
         Check { name: "evidence", check: evidence },
         Check { name: "managed", check: managed },
+        Check { name: "config_map_managed", check: config_map_managed },
         Check { name: "paused", check: paused },
         Check { name: "on_delete", check: on_delete },
         Check { name: "partitioned", check: partitioned },
@@ -114,8 +119,7 @@ fn pull_request_closed(admission: &Admission<'_>) -> Option<Objection> {
 }
 
 fn nothing_to_change(admission: &Admission<'_>) -> Option<Objection> {
-    let fields = &admission.facts.terms.owned_fields;
-    fields.iter().all(|field| field.before == field.promoted).then(|| {
+    admission.facts.terms.all_fields().all(|field| field.before == field.promoted).then(|| {
         let message = "the promoted values are those that stand in the target already".to_owned();
         objection(PromotionPhase::Superseded, PromotionReason::NothingToChange, message)
     })
@@ -126,6 +130,38 @@ fn template_changed(admission: &Admission<'_>) -> Option<Objection> {
     (seen != measured).then(|| {
         let message = format!("the pod template is {seen}, the canary was built from {measured}");
         objection(PromotionPhase::Superseded, PromotionReason::TemplateChanged, message)
+    })
+}
+
+/// Other data of the ConfigMap than the promotion was made with gives another hash than the one in its terms.
+fn configuration_changed(admission: &Admission<'_>) -> Option<Objection> {
+    let terms = admission.facts.terms.patched_config_map()?;
+    (!is_as_promoted(terms, admission.facts.config_map.as_ref())).then(|| {
+        let message = format!("other data of {} changed since the promotion was made", terms.reference());
+        objection(PromotionPhase::Superseded, PromotionReason::ConfigurationChanged, message)
+    })
+}
+
+/// Whether nobody changed other data of the ConfigMap.
+pub(super) fn is_as_promoted(terms: &ConfigMapTerms, map: Option<&ObservedConfigMap>) -> bool {
+    let hash = map.and_then(|map| map.hash_with_promoted.as_deref());
+    hash.is_some() && hash == terms.promoted_hash()
+}
+
+/// A ConfigMap has no generation: one that looks untouched, but was touched since our patch was sent, may have had our value
+/// and lost it again, unless our fence was the first to touch it, or we took the value out ourselves.
+fn config_map_changed_while_applying(admission: &Admission<'_>) -> Option<Objection> {
+    let facts = admission.facts;
+    let attempt = facts.progress.config_map_attempt.as_ref()?;
+    let map = facts.config_map.as_ref()?;
+    let fence = fence_text(&facts.object.uid, &attempt.resource_version);
+    let explained = config_map_standing(facts) == Some(ConfigMapStanding::Promoted)
+        || map.resource_version == attempt.resource_version
+        || map.fence.as_ref() == Some(&fence)
+        || facts.progress.taking_out_since.is_some();
+    (!explained).then(|| {
+        let message = format!("the ConfigMap was touched since the patch was sent at {}", attempt.since);
+        objection(PromotionPhase::Superseded, PromotionReason::TargetChangedWhileApplying, message)
     })
 }
 
@@ -189,6 +225,15 @@ fn managed(admission: &Admission<'_>) -> Option<Objection> {
     (is_patch(admission) && !admission.facts.terms.allow_managed).then(|| {
         let message = format!("{manager} manages the target; use delivery Git, or set allowManaged");
         wait(PromotionReason::TargetManaged, message)
+    })
+}
+
+fn config_map_managed(admission: &Admission<'_>) -> Option<Objection> {
+    let terms = admission.facts.terms.patched_config_map()?;
+    let manager = admission.facts.config_map.as_ref()?.managed_by?;
+    (!admission.facts.terms.allow_managed).then(|| {
+        let message = format!("{manager} manages {}; use delivery Git, or set allowManaged", terms.reference());
+        wait(PromotionReason::ConfigMapManaged, message)
     })
 }
 

@@ -6,44 +6,48 @@ use super::{
     ObservedTarget, PromotionFacts, PromotionPhase, PromotionPlan, PromotionReason,
     admission::{Admission, Objection, apply_by, first_objection},
     decide::{PENDING_RECHECK, end, target_version},
+    fence::{fence_open, open_attempt},
     progress::ApplyAttempt,
 };
 use crate::{
     plan::{
         Intent, Plan, Wake,
-        target::{Remembered, TargetFence, TargetWrite},
+        target::{Remembered, TargetWrite},
         wake::instant_after,
     },
     prelude::*,
 };
 
-/// What to do while the target is untouched, for delivery Patch.
+/// What to do while the target is untouched and holds all that is promoted itself, for delivery Patch.
 pub(super) fn decide_apply(facts: &PromotionFacts, target: &ObservedTarget, now: Timestamp) -> PromotionPlan {
-    let open_attempt = open_attempt(facts, target);
-    match (first_objection(&Admission { facts, target, now }), open_attempt) {
-        (Some(objection), Some(_)) => withdraw(facts, target, &objection, now),
-        (Some(objection), None) => hold(facts, objection, now),
-        (None, Some(attempt)) if now < instant_after(attempt.since, PENDING_RECHECK) => {
-            let wake = Wake::At(instant_after(attempt.since, PENDING_RECHECK));
-            Plan::report_only(facts.progress.clone(), wake)
-        }
-        (None, _) => patch(facts, target, now),
+    match first_objection(&Admission { facts, target, now }) {
+        Some(objection) => hold(facts, objection, now),
+        None => apply_to_target(facts, target, now),
     }
 }
 
-/// The attempt whose patch may still land: it tests a resourceVersion that the target still has.
-fn open_attempt<'a>(facts: &'a PromotionFacts, target: &ObservedTarget) -> Option<&'a ApplyAttempt> {
-    facts.progress.attempt.as_ref().filter(|attempt| attempt.target_resource_version == target.resource_version)
+/// Sends the target's patch, unless the one before may still be answered.
+pub(super) fn apply_to_target(facts: &PromotionFacts, target: &ObservedTarget, now: Timestamp) -> PromotionPlan {
+    match open_attempt(facts) {
+        Some(attempt) if now < instant_after(attempt.since, PENDING_RECHECK) => {
+            let wake = Wake::At(instant_after(attempt.since, PENDING_RECHECK));
+            Plan::report_only(facts.progress.clone(), wake)
+        }
+        _ => patch(facts, target, now),
+    }
 }
 
-/// Stands still, or ends, for the reason that the objection gives.
+/// Stands still, or ends, for the reason that the objection gives. A patch that may still land is made harmless first.
 pub(super) fn hold(facts: &PromotionFacts, objection: Objection, now: Timestamp) -> PromotionPlan {
     let Objection { phase, reason, message, passes_at } = objection;
+    if let Some(fenced) = fence_open(facts, &message, now) {
+        return fenced;
+    }
     if phase.is_terminal() {
         return end(facts, phase, reason, message, now);
     }
     let mut report = facts.progress.moved(phase, reason, message);
-    report.attempt = None;
+    (report.attempt, report.config_map_attempt, report.taking_out_since) = (None, None, None);
     let last = apply_by(facts);
     let mut plan = Plan::report_only(report, Wake::At(passes_at.map_or(last, |instant| instant.min(last))));
     if reason == PromotionReason::FinalizerMissing {
@@ -52,25 +56,12 @@ pub(super) fn hold(facts: &PromotionFacts, objection: Objection, now: Timestamp)
     plan
 }
 
-/// Makes a patch harmless before anything else is done: a paused leader may still send it. The fence moves the
-/// resourceVersion on; the next look finds no open attempt and follows the objection.
-fn withdraw(facts: &PromotionFacts, target: &ObservedTarget, objection: &Objection, now: Timestamp) -> PromotionPlan {
-    let message = format!("the patch is withdrawn: {}", objection.message);
-    let fence = TargetFence { target: target_version(facts, target), promotion: facts.object.uid.clone() };
-    Plan {
-        remember: None,
-        intents: vec![Intent::FenceTarget(Box::new(fence))],
-        report: facts.progress.moved(PromotionPhase::Applying, PromotionReason::Withdrawing, message),
-        wake: Wake::after(now, PENDING_RECHECK),
-    }
-}
-
 /// Remembers the attempt, then sends the patch.
 fn patch(facts: &PromotionFacts, target: &ObservedTarget, now: Timestamp) -> PromotionPlan {
     let terms = &facts.terms;
     let write = TargetWrite {
         target: target_version(facts, target),
-        changes: terms.owned_fields.iter().map(crate::plan::OwnedField::forward).collect(),
+        changes: terms.target_changes(),
         annotation_from: terms.annotation_before.clone(),
         annotation_to: Some(facts.object.uid.clone()),
         remembered: Remembered::InThisPlan,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    plan::{FieldValue, check_plan},
+    plan::{FieldValue, check_plan, target::TargetFence},
     promotion::{
         facts::ReviewDecision,
         fixture::{ROLLOUT_TIMEOUT, VALIDATE_BY, at, attempted, facts, untouched_target},

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Delivery, PromotionFacts, PromotionPhase, PromotionProgress, PromotionReason, apply, git, landed, rollback,
+    Delivery, PromotionFacts, PromotionPhase, PromotionProgress, PromotionReason, apply, config_map,
+    fence::fence_open,
+    git, landed, rollback,
     standing::{Standing, observe_standing},
 };
 use crate::{
@@ -28,8 +30,8 @@ pub const PENDING_RECHECK: SignedDuration = SignedDuration::from_secs(10);
 /// promotion has ended, that a patch was sent, when the value came, that it is to go back. A terminal phase stays, and
 /// then only the finalizer is taken off.
 ///
-/// Guarantees: nothing is written to a target that is not exactly as the promotion knows it; at most one foreign write
-/// per plan; a plan that is not terminal has an instant at which it goes on.
+/// Guarantees: nothing is written to a target, or to its ConfigMap, that is not exactly as the promotion knows it; at most one
+/// foreign write per plan; a plan that is not terminal has an instant at which it goes on.
 pub fn decide_promotion(facts: &PromotionFacts, now: Timestamp) -> PromotionPlan {
     let mut plan = if facts.progress.phase.is_terminal() { settle(facts) } else { advance(facts, now) };
     if plan.report.phase != facts.progress.phase {
@@ -50,20 +52,29 @@ fn settle(facts: &PromotionFacts) -> PromotionPlan {
 /// The next step of a promotion that has not ended.
 fn advance(facts: &PromotionFacts, now: Timestamp) -> PromotionPlan {
     let standing = observe_standing(facts);
-    let (Some(target), Standing::Untouched | Standing::Promoted) = (&facts.target, standing) else {
-        return end_lost(facts, standing, now);
+    let known = match standing {
+        Standing::Gone | Standing::Replaced { .. } | Standing::Changed { .. } => None,
+        Standing::Untouched | Standing::Promoted | Standing::ConfigMapPromoted | Standing::TargetPromoted => {
+            facts.target.as_ref()
+        }
     };
-    let promoted = standing == Standing::Promoted;
+    let Some(target) = known else {
+        let taken_out = config_map::settle_lost(facts, standing, was_in(facts), now);
+        return taken_out.unwrap_or_else(|| end_lost(facts, standing, now));
+    };
     if let Some(start) = facts.progress.rollback {
-        return rollback::continue_rollback(facts, target, start, promoted, now);
+        return rollback::continue_rollback(facts, target, start, standing, now);
     }
-    if promoted {
-        return landed::decide_landed(facts, target, now);
-    }
-    match facts.terms.delivery {
-        Delivery::Patch if facts.progress.applied_at.is_some() => end_overwritten(facts, now),
-        Delivery::Patch => apply::decide_apply(facts, target, now),
-        Delivery::Git => git::decide_delivery(facts, target, now),
+    let applied = facts.progress.applied_at.is_some();
+    match (standing, facts.terms.delivery, facts.terms.patched_config_map()) {
+        (Standing::Promoted, _, _) => landed::decide_landed(facts, target, now),
+        (_, Delivery::Git, _) => git::decide_delivery(facts, target, now),
+        // Nobody decided to go back, so somebody else took half of it out.
+        (Standing::TargetPromoted, _, _) => end_overwritten(facts, now),
+        _ if applied => end_overwritten(facts, now),
+        (Standing::ConfigMapPromoted, _, Some(terms)) => config_map::decide_between(facts, target, terms, now),
+        (_, _, Some(terms)) => config_map::decide_before(facts, target, terms, now),
+        (_, _, None) => apply::decide_apply(facts, target, now),
     }
 }
 
@@ -85,8 +96,8 @@ fn end_lost(facts: &PromotionFacts, standing: Standing, now: Timestamp) -> Promo
             (PromotionPhase::Conflict, PromotionReason::ReplacementCarriesValue, message)
         }
         Standing::Changed { marked } if marked || was_in(facts) => return end_overwritten(facts, now),
-        Standing::Changed { .. } | Standing::Untouched | Standing::Promoted => {
-            let message = format!("somebody else changed {target} where the promotion was to write");
+        _ => {
+            let message = format!("somebody else changed {} where the promotion was to write", facts.terms.places());
             (PromotionPhase::Superseded, PromotionReason::OwnedFieldChanged, message)
         }
     };
@@ -100,12 +111,12 @@ fn was_in(facts: &PromotionFacts) -> bool {
 
 /// Somebody else's value stands where ours stood.
 fn end_overwritten(facts: &PromotionFacts, now: Timestamp) -> PromotionPlan {
-    let message = format!("somebody else changed what was promoted in {}; their value stays", facts.terms.target);
+    let message = format!("somebody else changed what was promoted in {}; their value stays", facts.terms.places());
     end(facts, PromotionPhase::Conflict, PromotionReason::ValueOverwritten, message, now)
 }
 
-/// An end: report it, and look again at once to take the finalizer off. An open pull request for the change is closed
-/// first, so that nobody merges what has ended.
+/// An end: report it, and look again at once to take the finalizer off. A patch that may still land is made harmless before
+/// that, and an open pull request for the change is closed, so that nothing of what has ended comes in afterwards.
 pub(super) fn end(
     facts: &PromotionFacts,
     phase: PromotionPhase,
@@ -113,6 +124,9 @@ pub(super) fn end(
     message: String,
     now: Timestamp,
 ) -> PromotionPlan {
+    if let Some(fenced) = fence_open(facts, &message, now) {
+        return fenced;
+    }
     let mut plan = Plan::report_only(facts.progress.moved(phase, reason, message), Wake::At(now));
     plan.intents.extend(git::close_open_request(facts, reason));
     plan

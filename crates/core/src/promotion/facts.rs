@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ObservedTarget, PromotionPhase, PromotionProgress, PromotionReason, PromotionTerms};
+use super::{ObservedConfigMap, ObservedTarget, PromotionPhase, PromotionProgress, PromotionReason, PromotionTerms};
 use crate::{
     plan::OwnObject,
     prelude::*,
@@ -34,6 +34,8 @@ pub struct PromotionFacts {
     pub canary: Option<CanaryEvidence>,
     /// The target; absent where there is none.
     pub target: Option<ObservedTarget>,
+    /// The ConfigMap that promoted values lie in; absent where there is none.
+    pub config_map: Option<ObservedConfigMap>,
     /// What became of its pull requests; for delivery Git.
     pub git: GitFacts,
     /// Other promotions of the same target.

@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    ApprovalMode, Delivery, ObservedTarget, PromotionFacts, PromotionPhase, PromotionProgress, PromotionTerms,
+    ApprovalMode, ConfigMapTerms, Delivery, ObservedConfigMap, ObservedTarget, PromotionFacts, PromotionPhase,
+    PromotionProgress, PromotionTerms,
     facts::{CanaryEvidence, GitFacts, PullRequestState, Review, ReviewDecision, WindowFacts},
     observed::{RolloutFacts, RolloutStrategy},
     progress::ApplyAttempt,
 };
 use crate::{
-    plan::{FieldAddress, FieldValue, OwnKind, OwnObject, OwnedField},
+    plan::{FieldAddress, FieldChange, FieldValue, OwnKind, OwnObject, OwnedField},
     prelude::*,
     value::{
         Diagnosis, Metric, ParameterName, ParameterSet, ParameterValue, RunFacts, Severity, Symptom, SymptomKind,
@@ -59,6 +60,7 @@ pub(super) fn terms() -> PromotionTerms {
         template_hash: "measured".into(),
         parameters: parameters(),
         owned_fields: owned_fields(),
+        config_map: None,
         annotation_before: Some(Uid::new("earlier")),
         symptom: SymptomKind::LatencyRegression,
         domains: BTreeMap::from([("chat".to_owned(), "load".to_owned())]),
@@ -100,6 +102,59 @@ pub(super) fn untouched_target() -> ObservedTarget {
     }
 }
 
+/// The terms where the first field lies in a ConfigMap.
+pub(super) fn config_map_terms() -> ConfigMapTerms {
+    ConfigMapTerms {
+        name: "llama-8b".into(),
+        owned_fields: owned_fields().into_iter().take(1).collect(),
+        annotation_before: None,
+        hash: FieldChange {
+            address: FieldAddress::new("hash"),
+            from: FieldValue::Absent,
+            to: FieldValue::present("hash-of-64"),
+        },
+    }
+}
+
+/// The ConfigMap as the promotion found it.
+pub(super) fn untouched_config_map() -> ObservedConfigMap {
+    ObservedConfigMap {
+        uid: Uid::new("map"),
+        resource_version: "500".into(),
+        owned_values: owned_fields().into_iter().take(1).map(|field| (field.address, field.before)).collect(),
+        promotion_annotation: None,
+        fence: None,
+        hash_with_promoted: Some("hash-of-64".into()),
+        managed_by: None,
+    }
+}
+
+/// The ConfigMap after our patch.
+pub(super) fn promoted_config_map() -> ObservedConfigMap {
+    ObservedConfigMap {
+        resource_version: "501".into(),
+        owned_values: owned_fields().into_iter().take(1).map(|field| (field.address, field.promoted)).collect(),
+        promotion_annotation: Some(Uid::new("promotion")),
+        ..untouched_config_map()
+    }
+}
+
+/// The same promotion with its first field in a ConfigMap, and target and ConfigMap as given.
+pub(super) fn with_config_map(
+    mut facts: PromotionFacts,
+    mut target: ObservedTarget,
+    map: Option<ObservedConfigMap>,
+) -> PromotionFacts {
+    let terms = config_map_terms();
+    let hash =
+        if target.promotion_annotation == Some(Uid::new("promotion")) { &terms.hash.to } else { &terms.hash.from };
+    target.owned_values.insert(terms.hash.address.clone(), hash.clone());
+    (facts.target, facts.config_map) = (Some(target), map);
+    facts.terms.owned_fields = owned_fields().into_iter().skip(1).collect();
+    facts.terms.config_map = Some(terms);
+    facts
+}
+
 /// The target after our patch, rolled out.
 pub(super) fn promoted_target() -> ObservedTarget {
     let mut target = untouched_target();
@@ -130,6 +185,7 @@ pub(super) fn facts() -> PromotionFacts {
             template_hash: "measured".into(),
         }),
         target: Some(untouched_target()),
+        config_map: None,
         git: GitFacts { change: PullRequestState::NotOpened, revert: PullRequestState::NotOpened },
         others: vec![],
         runs: vec![],

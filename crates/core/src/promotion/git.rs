@@ -51,7 +51,7 @@ fn open_request(facts: &PromotionFacts, now: Timestamp) -> PromotionPlan {
     let opening = PullRequestOpening {
         promotion: facts.object.clone(),
         branch: branch_name(&facts.namespace, &facts.object.name, &facts.object.uid),
-        changes: facts.terms.owned_fields.iter().map(OwnedField::forward).collect(),
+        changes: facts.terms.all_fields().map(OwnedField::forward).collect(),
     };
     let message = format!("branch {}", opening.branch);
     Plan {
@@ -92,7 +92,7 @@ pub(super) fn revert_request(facts: &PromotionFacts) -> Intent {
     Intent::OpenRevertPullRequest(Box::new(PullRequestOpening {
         promotion: facts.object.clone(),
         branch: revert_branch_name(&facts.namespace, &facts.object.name, &facts.object.uid),
-        changes: facts.terms.owned_fields.iter().map(OwnedField::backward).collect(),
+        changes: facts.terms.all_fields().map(OwnedField::backward).collect(),
     }))
 }
 

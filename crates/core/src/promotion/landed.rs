@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     ObservedTarget, PromotionFacts, PromotionPhase, PromotionPlan, PromotionProgress, PromotionReason,
+    admission::is_as_promoted,
     facts::ReviewDecision,
     rollback::begin_rollback,
     rollout::{RolloutState, rollout_state_by},
@@ -35,9 +36,15 @@ pub(super) fn decide_landed(facts: &PromotionFacts, target: &ObservedTarget, now
     }
 }
 
-/// Whether nobody changed another part of the template.
+/// Whether nobody changed another part of the template, or other data of the ConfigMap.
 fn is_otherwise_unchanged(facts: &PromotionFacts, target: &ObservedTarget) -> bool {
-    target.template_hash_with_pre_image == facts.terms.template_hash
+    target.template_hash_with_pre_image == facts.terms.template_hash && is_configured_alike(facts)
+}
+
+/// Whether nobody changed other data of the ConfigMap. Runs say which template they saw, and nothing of what it reads: while
+/// the ConfigMap is another, no run can be judged.
+fn is_configured_alike(facts: &PromotionFacts) -> bool {
+    facts.terms.patched_config_map().is_none_or(|terms| is_as_promoted(terms, facts.config_map.as_ref()))
 }
 
 /// Whether a person took the promotion back: by deleting it, or by a late refusal.
@@ -90,7 +97,8 @@ fn await_validation(
     rolled_out_at: Timestamp,
     now: Timestamp,
 ) -> PromotionPlan {
-    let judgement = progress.promoted_template_hash.as_ref().and_then(|hash| judge(facts, rolled_out_at, hash));
+    let seen = progress.promoted_template_hash.as_ref().filter(|_| is_configured_alike(facts));
+    let judgement = seen.and_then(|hash| judge(facts, rolled_out_at, hash));
     if let Some(judgement) = judgement {
         let judged = PromotionProgress { validation: Some(judgement.run.clone()), ..progress.clone() };
         if judgement.reason != PromotionReason::Improved {
@@ -108,8 +116,8 @@ fn await_validation(
         let message = format!("waits for a valid run that starts after {rolled_out_at}, by {validate_by}");
         (PromotionReason::AwaitingValidation, message)
     } else {
-        let message =
-            format!("another part of the template changed; unless that is undone, rolled back at {validate_by}");
+        let changed = if is_configured_alike(facts) { "the template" } else { "the ConfigMap" };
+        let message = format!("another part of {changed} changed; unless that is undone, rolled back at {validate_by}");
         (PromotionReason::TemplateChangedAfterApply, message)
     };
     Plan::report_only(progress.moved(PromotionPhase::Applied, reason, message), Wake::At(validate_by))

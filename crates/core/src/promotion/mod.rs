@@ -9,8 +9,10 @@
 
 pub mod admission;
 pub mod apply;
+pub mod config_map;
 pub mod decide;
 pub mod facts;
+pub mod fence;
 pub mod git;
 pub mod landed;
 pub mod observed;
@@ -30,9 +32,9 @@ mod fixture;
 
 pub use decide::{PromotionPlan, decide_promotion};
 pub use facts::{PromotionFacts, Undeliverable};
-pub use observed::ObservedTarget;
+pub use observed::{ObservedConfigMap, ObservedTarget};
 pub use phase::PromotionPhase;
 pub use progress::PromotionProgress;
 pub use reason::{PromotionConditionReason, PromotionReason};
 pub use rollback::cause_told;
-pub use terms::{ApprovalMode, Delivery, PromotionTerms};
+pub use terms::{ApprovalMode, ConfigMapTerms, Delivery, PromotionTerms};

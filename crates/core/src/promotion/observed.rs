@@ -35,6 +35,26 @@ pub struct ObservedTarget {
     pub rollout: RolloutFacts,
 }
 
+/// The ConfigMap that promoted values lie in, as it was read, live, for this decision.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ObservedConfigMap {
+    /// Its uid.
+    pub uid: Uid,
+    /// Its resourceVersion. It has no generation.
+    pub resource_version: String,
+    /// What stands at each owned address. An address that could not be read is not listed, and then equals nothing.
+    pub owned_values: BTreeMap<FieldAddress, FieldValue>,
+    /// Uid in the promotion annotation.
+    pub promotion_annotation: Option<Uid>,
+    /// The text of the last fence.
+    pub fence: Option<String>,
+    /// Hash that its data would have with the promoted values in: the one in the promotion's terms exactly as long as nobody
+    /// changed other data.
+    pub hash_with_promoted: Option<String>,
+    /// What else manages it, if anything.
+    pub managed_by: Option<TargetManager>,
+}
+
 /// What manages a target besides its users and us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub enum TargetManager {

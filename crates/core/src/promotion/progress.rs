@@ -20,6 +20,11 @@ pub struct PromotionProgress {
     pub message: String,
     /// The patch that was sent and is not known to have landed.
     pub attempt: Option<ApplyAttempt>,
+    /// The same for the patch of the ConfigMap, which goes before.
+    pub config_map_attempt: Option<ConfigMapAttempt>,
+    /// Since when the value is taken out of the ConfigMap, because a gate closed before the target was changed. It is
+    /// remembered so that the value's absence is not taken for somebody's doing.
+    pub taking_out_since: Option<Timestamp>,
     /// When the value was first seen in the target.
     pub applied_at: Option<Timestamp>,
     /// The target's template hash with our value and otherwise as the canary knew it: what a validating run must see.
@@ -40,6 +45,8 @@ impl PromotionProgress {
             reason: PromotionReason::JustMade,
             message: String::new(),
             attempt: None,
+            config_map_attempt: None,
+            taking_out_since: None,
             applied_at: None,
             promoted_template_hash: None,
             rolled_out_at: None,
@@ -73,6 +80,17 @@ pub struct ApplyAttempt {
     /// The target's generation before it. Landing moves it on by one, so a target that looks untouched at two or more
     /// above it may have had our value and lost it.
     pub target_generation: i64,
+}
+
+/// The same for a ConfigMap. Having no generation, one that was touched since counts as having had our value, unless our own
+/// fence shows that nothing came before it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapAttempt {
+    /// When it was sent.
+    pub since: Timestamp,
+    /// The resourceVersion that it tests.
+    pub resource_version: String,
 }
 
 /// The decision to go back.

@@ -7,8 +7,14 @@ crate::reasons! {
         JustMade,
         /// This version does not deliver by Git: put the value into Git by hand, or use delivery Patch.
         GitNotDelivered,
-        /// This version patches no ConfigMap, because value and mark could not be written as one: bind the parameter as an argument or a variable.
-        ConfigMapNotPatched,
+        /// The ConfigMap that the value lies in is immutable: let the target read one that can be changed.
+        ConfigMapImmutable,
+        /// Another Deployment or StatefulSet refers to the ConfigMap and would get the value too: give the target one of its own.
+        ConfigMapShared,
+        /// The target's pod template does not refer to the ConfigMap, so a value in it would do nothing.
+        ConfigMapNotUsed,
+        /// Argo CD, Flux or Helm manages the ConfigMap and would put the old value back: use delivery Git, or set allowManaged.
+        ConfigMapManaged,
         /// A field stands where neither its parameter's own flag nor the administrator's policy puts it, or its value is not that of the parameter.
         FieldNotAllowed,
         /// A field can't be written or put back exactly as the target stands; the message says why.
@@ -55,6 +61,8 @@ crate::reasons! {
         PatchRefused,
         /// A gate closed before the patch was answered: the patch is being made harmless.
         Withdrawing,
+        /// A gate closed, or the target went, before the target was changed: the value is being taken out of the ConfigMap again.
+        TakingOut,
         /// The pull request is being opened.
         OpeningPullRequest,
         /// The pull request is merged; what syncs the repository has not brought the value to the target yet.
@@ -63,7 +71,7 @@ crate::reasons! {
         RollingOut,
         /// The rollout has finished; the first valid run that starts after it and sees it from start to end decides.
         AwaitingValidation,
-        /// The value is in the target, but somebody changed another part of the template: no run can be compared until that is undone.
+        /// The value is in the target, but somebody changed another part of the template or of its ConfigMap: no run can be compared until that is undone.
         TemplateChangedAfterApply,
         /// A valid run after the rollout found the symptom gone and nothing else worse.
         Improved,
@@ -95,9 +103,11 @@ crate::reasons! {
         ReplacementCarriesValue,
         /// The target's template is not the one that the canary was built from.
         TemplateChanged,
+        /// Other data of the ConfigMap changed since the promotion was made; the evidence does not speak of it.
+        ConfigurationChanged,
         /// Somebody changed a field that the promotion was to set.
         OwnedFieldChanged,
-        /// Somebody changed the target while the patch was unanswered, so it is not known whether it ever landed.
+        /// Somebody changed the target, or its ConfigMap, while the patch was unanswered, so it is not known whether it ever landed.
         TargetChangedWhileApplying,
         /// The promoted values are those that stand there already.
         NothingToChange,

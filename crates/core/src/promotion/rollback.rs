@@ -6,14 +6,16 @@ use super::{
     Delivery, ObservedTarget, PromotionFacts, PromotionPhase, PromotionPlan, PromotionProgress, PromotionReason,
     PromotionTerms,
     apply::describe,
+    config_map,
     decide::{PENDING_RECHECK, end, target_version},
     facts::PullRequestState,
     git,
     progress::RollbackStart,
+    standing::Standing,
 };
 use crate::{
     plan::{
-        Intent, OwnedField, Plan, Wake,
+        FieldChange, Intent, Plan, Wake,
         target::{Remembered, TargetWrite},
     },
     prelude::*,
@@ -28,9 +30,9 @@ pub(super) fn begin_rollback(
     cause: PromotionReason,
     now: Timestamp,
 ) -> PromotionPlan {
-    let write = restoring_write(facts, target, Remembered::InThisPlan);
+    let write = restoring_write(facts, target, Standing::Promoted, Remembered::InThisPlan);
     let why = cause_told(cause, progress, &facts.terms);
-    let message = format!("{} gets back {}: {why}", facts.terms.target, describe(&write));
+    let message = format!("{} gets back {}: {why}", write.target.reference, describe(&write));
     let mut report = progress.moved(PromotionPhase::RollingBack, cause, message);
     report.rollback = Some(RollbackStart { cause, since: now });
     let intents = match (facts.terms.delivery, facts.git.revert) {
@@ -38,24 +40,25 @@ pub(super) fn begin_rollback(
         (Delivery::Git, PullRequestState::NotOpened) => vec![git::revert_request(facts)],
         (Delivery::Git, _) => Vec::new(),
     };
-    Plan { remember: Some(report.clone()), intents, report, wake: Wake::after(now, PENDING_RECHECK) }
+    Plan { remember: Some(report.clone()), intents, report, wake: next_look(facts, now) }
 }
 
-/// Goes on with a rollback that was decided before. The target is either at the promoted values or at the pre-image.
+/// Goes on with a rollback that was decided before. The target is either at the promoted values or at the pre-image, and so is
+/// its ConfigMap, which goes first: a target that is restored before it would start pods of the old template with the new value.
 pub(super) fn continue_rollback(
     facts: &PromotionFacts,
     target: &ObservedTarget,
     start: RollbackStart,
-    promoted: bool,
+    standing: Standing,
     now: Timestamp,
 ) -> PromotionPlan {
-    match (facts.terms.delivery, promoted) {
-        (Delivery::Patch, false) => end_restored(facts, start, now),
-        (Delivery::Patch, true) => {
-            let write = restoring_write(facts, target, Remembered::Earlier);
+    match (facts.terms.delivery, standing) {
+        (Delivery::Patch, Standing::Untouched) => end_restored(facts, start, now),
+        (Delivery::Patch, _) => {
+            let write = restoring_write(facts, target, standing, Remembered::Earlier);
             keep_going(facts, Some(Intent::RestoreTarget(Box::new(write))), now)
         }
-        (Delivery::Git, _) => continue_revert(facts, start, promoted, now),
+        (Delivery::Git, _) => continue_revert(facts, start, standing == Standing::Promoted, now),
     }
 }
 
@@ -80,7 +83,11 @@ fn continue_revert(facts: &PromotionFacts, start: RollbackStart, promoted: bool,
 /// The pre-image is back; the cause of the rollback is what is told.
 fn end_restored(facts: &PromotionFacts, start: RollbackStart, now: Timestamp) -> PromotionPlan {
     let why = cause_told(start.cause, &facts.progress, &facts.terms);
-    let message = format!("{} is as it was before: {why}", facts.terms.target);
+    let target = &facts.terms.target;
+    let message = match facts.terms.patched_config_map() {
+        Some(map) => format!("{} and {target} are as they were before: {why}", map.reference()),
+        None => format!("{target} is as it was before: {why}"),
+    };
     end(facts, PromotionPhase::RolledBack, start.cause, message, now)
 }
 
@@ -95,21 +102,37 @@ pub fn cause_told(cause: PromotionReason, progress: &PromotionProgress, terms: &
     }
 }
 
+/// When it is seen whether the write took effect: at once where another follows it.
+fn next_look(facts: &PromotionFacts, now: Timestamp) -> Wake {
+    if facts.terms.patched_config_map().is_some() { Wake::At(now) } else { Wake::after(now, PENDING_RECHECK) }
+}
+
 /// Still going back.
 fn keep_going(facts: &PromotionFacts, intent: Option<Intent>, now: Timestamp) -> PromotionPlan {
-    let wake = Wake::after(now, PENDING_RECHECK);
+    let wake = next_look(facts, now);
     Plan { intents: intent.into_iter().collect(), ..Plan::report_only(facts.progress.clone(), wake) }
 }
 
-/// The write that puts the pre-image and the earlier annotation back, only where ours still stand.
-fn restoring_write(facts: &PromotionFacts, target: &ObservedTarget, remembered: Remembered) -> TargetWrite {
-    TargetWrite {
+/// The next write that puts a pre-image and the earlier annotation back, only where ours still stand: that of the ConfigMap
+/// while it holds our value, then that of the target.
+fn restoring_write(
+    facts: &PromotionFacts,
+    target: &ObservedTarget,
+    standing: Standing,
+    remembered: Remembered,
+) -> TargetWrite {
+    let of_config_map = facts
+        .terms
+        .patched_config_map()
+        .filter(|_| standing != Standing::TargetPromoted)
+        .and_then(|terms| config_map::restoring_write(facts, terms, remembered));
+    of_config_map.unwrap_or_else(|| TargetWrite {
         target: target_version(facts, target),
-        changes: facts.terms.owned_fields.iter().map(OwnedField::backward).collect(),
+        changes: facts.terms.target_changes().iter().map(FieldChange::reversed).collect(),
         annotation_from: Some(facts.object.uid.clone()),
         annotation_to: facts.terms.annotation_before.clone(),
         remembered,
-    }
+    })
 }
 
 #[cfg(test)]

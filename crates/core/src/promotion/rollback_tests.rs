@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    plan::{FieldChange, check_plan},
+    plan::{FieldChange, OwnedField, check_plan},
     promotion::progress::ValidatingRun,
     promotion::{
         fixture::{at, landed, promoted_target, untouched_target},
@@ -24,8 +24,9 @@ fn going_back(delivery: Delivery, revert: PullRequestState) -> PromotionFacts {
 }
 
 fn go_on(facts: &PromotionFacts, promoted: bool) -> PromotionPlan {
-    let target = if promoted { promoted_target() } else { untouched_target() };
-    let plan = continue_rollback(facts, &target, facts.progress.rollback.unwrap(), promoted, at(60));
+    let (target, standing) =
+        if promoted { (promoted_target(), Standing::Promoted) } else { (untouched_target(), Standing::Untouched) };
+    let plan = continue_rollback(facts, &target, facts.progress.rollback.unwrap(), standing, at(60));
     assert_eq!(check_plan(&plan), []);
     plan
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    plan::OwnedField,
+    plan::{FieldChange, FieldValue, OwnedField},
     prelude::*,
     value::{ParameterSet, SymptomKind, TargetReference, Uid},
 };
@@ -21,8 +21,10 @@ pub struct PromotionTerms {
     pub template_hash: String,
     /// The promoted values by parameter.
     pub parameters: ParameterSet,
-    /// The fields that carry them, each with its pre-image.
+    /// The fields of the target that carry them, each with its pre-image.
     pub owned_fields: Vec<OwnedField>,
+    /// What carries the others, if any lie in a ConfigMap.
+    pub config_map: Option<ConfigMapTerms>,
     /// Uid in the target's promotion annotation before: that of the last promotion that stayed, if any.
     pub annotation_before: Option<Uid>,
     /// The kind of symptom that the promotion is to cure.
@@ -43,10 +45,66 @@ pub struct PromotionTerms {
     pub validate_by: Timestamp,
 }
 
+/// What of a promotion lies in the one ConfigMap that its target reads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapTerms {
+    /// Its name.
+    pub name: String,
+    /// The fields in it, each with its pre-image.
+    pub owned_fields: Vec<OwnedField>,
+    /// Uid in its promotion annotation before.
+    pub annotation_before: Option<Uid>,
+    /// What makes the target roll out, since a ConfigMap that changes restarts nothing: the hash in the target's pod template,
+    /// before and with the promoted values in the ConfigMap.
+    pub hash: FieldChange,
+}
+
+impl ConfigMapTerms {
+    /// The ConfigMap as requests name it.
+    pub fn reference(&self) -> TargetReference {
+        TargetReference { api_version: "v1".into(), kind: "ConfigMap".into(), name: self.name.clone() }
+    }
+
+    /// The hash that the target bears while the value is in.
+    pub fn promoted_hash(&self) -> Option<&str> {
+        match &self.hash.to {
+            FieldValue::Present(hash) => Some(hash),
+            FieldValue::Absent => None,
+        }
+    }
+}
+
+impl PromotionTerms {
+    /// The fields that carry the promoted values, wherever they lie.
+    pub fn all_fields(&self) -> impl Iterator<Item = &OwnedField> {
+        self.owned_fields.iter().chain(self.config_map.iter().flat_map(|map| &map.owned_fields))
+    }
+
+    /// The ConfigMap that we write to; absent where there is none, and for delivery Git, which writes to no cluster.
+    pub fn patched_config_map(&self) -> Option<&ConfigMapTerms> {
+        self.config_map.as_ref().filter(|_| self.delivery == Delivery::Patch)
+    }
+
+    /// What is written to in the end, in words.
+    pub fn places(&self) -> String {
+        match self.patched_config_map() {
+            Some(map) => format!("{} or {}", self.target, map.reference()),
+            None => self.target.to_string(),
+        }
+    }
+
+    /// What the target's own patch changes.
+    pub fn target_changes(&self) -> Vec<FieldChange> {
+        let fields = self.owned_fields.iter().map(OwnedField::forward);
+        fields.chain(self.config_map.iter().map(|map| map.hash.clone())).collect()
+    }
+}
+
 /// How a promoted value gets into the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Delivery {
-    /// One JSON Patch on the target.
+    /// One JSON Patch on the target; before it one on the ConfigMap that a value lies in.
     Patch,
     /// One pull request; what syncs the repository brings the value to the target.
     Git,

@@ -209,17 +209,6 @@ fn each_objection_keeps_it_staged_with_its_reason_and_nothing_is_written() {
 }
 
 #[test]
-fn a_value_in_a_config_map_is_not_patched() {
-    let mut world = World::automatic();
-    let map = serde_json::from_value(json!({ "metadata": { "name": "engine" }, "data": { "share": "0.92" } })).unwrap();
-    world.around.config_maps.insert("engine".to_owned(), map);
-    field(&mut world, |field| field["address"] = json!("configMaps[engine].data[share]"));
-    world.settle();
-    assert_eq!(world.stands(), (PromotionPhase::Staged, "ConfigMapNotPatched"));
-    assert_eq!(world.written.len(), 0);
-}
-
-#[test]
 fn what_was_lifted_is_no_objection_any_more() {
     for (change, reason, ..) in ROWS.iter().filter(|row| row.1 != "WindowClosed") {
         let mut world = World::automatic();

@@ -2,6 +2,7 @@
 
 mod apply;
 mod approve;
+mod config_map;
 mod cut;
 mod edge;
 mod end;

@@ -252,6 +252,12 @@ impl World {
         plan
     }
 
+    /// Its first report, before which nothing is written.
+    pub(super) fn settle_status(&mut self) {
+        self.look();
+        assert!(self.object.status.is_some());
+    }
+
     /// Decides and carries out.
     pub(super) fn look(&mut self) -> Plan<Report<PromotionStatus>> {
         self.look_up_to(usize::MAX).0
@@ -319,6 +325,9 @@ impl World {
     fn carry_out(&mut self, effect: &Effect) -> Result<(), ClusterError> {
         match effect {
             Effect::PatchTarget { target, patch } => {
+                if target.kind == "ConfigMap" {
+                    return self.patch_config_map(patch);
+                }
                 assert_eq!(target.name, "llama");
                 self.patch_target(patch)
             }
@@ -353,6 +362,37 @@ impl World {
         let values = self.arguments().join(" ");
         self.written.push(values);
         if self.answer == Answer::Unanswered { Err(error(ClusterErrorKind::NoAnswer)) } else { Ok(()) }
+    }
+
+    fn patch_config_map(&mut self, patch: &Patch) -> Result<(), ClusterError> {
+        let error = |kind| ClusterError::without_source("patch", "ConfigMap chat/engine", kind);
+        match self.answer {
+            Answer::Refused(kind) => return Err(error(kind)),
+            Answer::Lost => return Err(error(ClusterErrorKind::NoAnswer)),
+            Answer::Given | Answer::Unanswered => {}
+        }
+        let Some(map) = applied(&self.config_map(), patch) else { return Err(error(ClusterErrorKind::Conflict)) };
+        self.store_config_map(map);
+        self.written.push(format!("engine: {}", self.config_map()["data"]));
+        if self.answer == Answer::Unanswered { Err(error(ClusterErrorKind::NoAnswer)) } else { Ok(()) }
+    }
+
+    /// The ConfigMap as the API server holds it.
+    pub(super) fn config_map(&self) -> Value {
+        serde_json::to_value(&self.around.config_map).unwrap()
+    }
+
+    /// Somebody else writes to the ConfigMap.
+    pub(super) fn change_config_map(&mut self, change: impl FnOnce(&mut Value)) {
+        let mut map = self.config_map();
+        change(&mut map);
+        self.store_config_map(map);
+    }
+
+    fn store_config_map(&mut self, mut map: Value) {
+        let version: i64 = map["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
+        map["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+        self.around.config_map = serde_json::from_value(map).unwrap();
     }
 
     pub(super) fn pass(&mut self, seconds: i64) {

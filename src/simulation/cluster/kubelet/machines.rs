@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
 use super::{
+    environment::with_config_maps,
     images::ImageStore,
     life::ProgramSource,
     machine::{Ground, PodMachine, RunningPod},
@@ -138,10 +139,11 @@ impl Kubelets {
         let looks_at_all = std::mem::take(&mut self.looks_at_all);
         machines.with(|pods| {
             let uids = if looks_at_all {
-                view.pods.values().for_each(|pod| self.take_up(pods, pod, nodes, now));
+                view.pods.values().for_each(|pod| self.take_up(pods, pod, view, nodes, now));
                 pods.kept.keys().cloned().collect()
             } else {
-                changed.iter().filter_map(|key| view.pods.get(key)).for_each(|pod| self.take_up(pods, pod, nodes, now));
+                let changed_pods = changed.iter().filter_map(|key| view.pods.get(key));
+                changed_pods.for_each(|pod| self.take_up(pods, pod, view, nodes, now));
                 pods.concerned(changed, now)
             };
             let mut writes = Vec::new();
@@ -179,12 +181,14 @@ impl Kubelets {
         }
     }
 
-    fn take_up(&self, pods: &mut Pods, pod: &Pod, nodes: &NodeWatch, now: Timestamp) {
+    fn take_up(&self, pods: &mut Pods, pod: &Pod, view: &ClusterView, nodes: &NodeWatch, now: Timestamp) {
         let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) else { return };
         let uid = uid_of(&pod.metadata);
         if has_ended(pod) || pods.kept.contains_key(uid) || !nodes.reports(node) {
             return;
         }
+        // Without a key of a ConfigMap that it needs, a container waits to be made.
+        let Some(told) = with_config_maps(pod, &view.config_maps) else { return };
         let (namespace, name) = key_of(&pod.metadata);
         let identity = RunningPod {
             namespace: namespace.to_owned(),
@@ -192,7 +196,7 @@ impl Kubelets {
             uid: uid.to_owned(),
             node: node.to_owned(),
         };
-        let program = self.programs.program_of(pod, node, now);
+        let program = self.programs.program_of(&told, node, now);
         let kept = Kept {
             machine: PodMachine::new(identity, pod.clone(), program, now),
             reported: 0,

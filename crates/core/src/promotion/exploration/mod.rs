@@ -9,13 +9,16 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use self::world::{Annotation, CLOCK, Rollout, Values, World};
+use self::{
+    step::is_config_map,
+    world::{Annotation, CLOCK, ConfigMap, Rollout, Values, World},
+};
 use super::{
-    ApprovalMode, Delivery, PromotionPhase, PromotionPlan,
+    ApprovalMode, Delivery, PromotionFacts, PromotionPhase, PromotionPlan,
     facts::{PullRequestState, ReviewDecision},
     fixture::at,
     phase::EDGES,
-    standing::{Standing, observe_standing},
+    standing::{ConfigMapStanding, Standing, config_map_standing, observe_standing},
 };
 use crate::{
     plan::{Intent, Wake, check_plan},
@@ -56,7 +59,8 @@ fn explore(starts: Vec<World>, visit: fn(&World)) -> Seen {
 /// A world by 64 bits, its disturbances left out: among so few worlds no two share them.
 fn fingerprint(world: &World) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&world.promotions, &world.target, world.clock, world.window_open, &world.runs).hash(&mut hasher);
+    (&world.promotions, &world.target, &world.config_map, world.clock, world.window_open, &world.runs)
+        .hash(&mut hasher);
     hasher.finish()
 }
 
@@ -101,7 +105,8 @@ fn reconciled(world: &World, index: usize, edges: &mut Edges) -> Vec<World> {
 /// A paused leader's patch may land only while the promotion knows of it.
 fn may_land(world: &World, index: usize) -> bool {
     let progress = &world.promotions[index].progress;
-    !progress.phase.is_terminal() && progress.attempt.is_some()
+    let attempted = progress.attempt.is_some() || progress.config_map_attempt.is_some();
+    !progress.phase.is_terminal() && attempted
 }
 
 /// What holds of every plan, whatever the world.
@@ -112,13 +117,16 @@ fn check(world: &World, index: usize, plan: &PromotionPlan) {
     let standing = observe_standing(&facts);
     for intent in &plan.intents {
         match intent {
-            Intent::PatchTarget(_) => {
-                assert_eq!(standing, Standing::Untouched, "{world:#?}");
+            Intent::PatchTarget(write) => {
+                let second = world.in_config_map && !is_config_map(&write.target);
+                let expected = if second { Standing::ConfigMapPromoted } else { Standing::Untouched };
+                assert_eq!(standing, expected, "{world:#?}");
                 assert!(may_apply(world, index), "{world:#?}");
-                let overwritten = world.target.as_ref().is_some_and(|target| target.overwritten);
+                let overwritten = world.target.as_ref().is_some_and(|target| target.overwritten)
+                    || world.config_map.as_ref().is_some_and(|map| map.overwritten == Some(index));
                 assert!(!overwritten, "somebody took the value out, and it is put in again: {world:#?}");
             }
-            Intent::RestoreTarget(_) => assert_eq!(standing, Standing::Promoted, "{world:#?}"),
+            Intent::RestoreTarget(write) => check_restore(world, &facts, standing, is_config_map(&write.target)),
             _ => {}
         }
     }
@@ -134,9 +142,34 @@ fn check(world: &World, index: usize, plan: &PromotionPlan) {
         Wake::OnChange => panic!("a promotion that has not ended waits without an end: {world:#?}"),
     }
     match plan.report.phase {
+        PromotionPhase::Superseded | PromotionPhase::Expired | PromotionPhase::Rejected => {
+            let left = config_map_standing(&facts) == Some(ConfigMapStanding::Promoted);
+            assert!(!left, "a value that nothing will validate is left in the ConfigMap: {world:#?}");
+        }
         PromotionPhase::RolledBack => assert_eq!(standing, Standing::Untouched, "{world:#?}"),
         PromotionPhase::Validated => assert!(was_validated(world, index, plan), "{world:#?}"),
         _ => {}
+    }
+}
+
+/// A pre-image comes back only where ours stands; the ConfigMap's before the target's, or pods of the old template would start
+/// with the new value.
+fn check_restore(world: &World, facts: &PromotionFacts, standing: Standing, to_config_map: bool) {
+    let decided = facts.progress.rollback.is_some();
+    if to_config_map {
+        assert_eq!(config_map_standing(facts), Some(ConfigMapStanding::Promoted), "{world:#?}");
+        let in_target = standing == Standing::Promoted;
+        assert!(
+            in_target
+                || decided
+                || facts.progress.applied_at.is_none()
+                || facts.target.as_ref().is_none_or(|target| target.uid != facts.terms.target_uid),
+            "{world:#?}"
+        );
+    } else {
+        let expected = if world.in_config_map { Standing::TargetPromoted } else { Standing::Promoted };
+        assert_eq!(standing, expected, "{world:#?}");
+        assert!(decided || !world.in_config_map, "{world:#?}");
     }
 }
 
@@ -145,13 +178,18 @@ fn may_apply(world: &World, index: usize) -> bool {
     let promotion = &world.promotions[index];
     let agreed = promotion.approval == ApprovalMode::Automatic || promotion.decision == ReviewDecision::Approved;
     let refused = promotion.decision == ReviewDecision::Rejected || promotion.deletion_requested;
-    agreed && !refused && world.window_open && promotion.finalizer && world.clock < 3
+    let alike = !world.in_config_map || world.config_map.as_ref().is_some_and(|map| !map.changed_elsewhere);
+    alike && agreed && !refused && world.window_open && promotion.finalizer && world.clock < 3
 }
 
 /// Whether a healthy run began after the rollout was seen finished, on the promoted template.
 fn was_validated(world: &World, index: usize, plan: &PromotionPlan) -> bool {
     let Some(rolled_out_at) = plan.report.rolled_out_at else { return false };
     let template = format!("{:?} false", Values::Promoted(index));
+    let configured = |map: &ConfigMap| map.values == Values::Promoted(index) && !map.changed_elsewhere;
+    if world.in_config_map && !world.config_map.as_ref().is_some_and(configured) {
+        return false;
+    }
     world
         .runs
         .iter()
@@ -186,6 +224,40 @@ fn later_starts(disturbances: u8) -> Vec<World> {
     vec![applied, approved, merged, synchronised]
 }
 
+/// The same lives with a value in a ConfigMap; one of them begins half way in, and one half way back.
+fn config_map_starts(disturbances: u8) -> Vec<World> {
+    let new = |approval, disturbances| World::new(&[(Delivery::Patch, approval)], disturbances).with_config_map();
+    let automatic = new(ApprovalMode::Automatic, disturbances);
+    let mut lost = new(ApprovalMode::Automatic, 0);
+    lost.config_map.iter_mut().for_each(|map| (map.values, map.annotation) = (Values::Foreign, Annotation::Of(0)));
+    let between = automatic.carried_out(0, &automatic.plan(0));
+    assert_eq!(observe_standing(&between.facts(0)), Standing::ConfigMapPromoted);
+    let mut applied = between.clone();
+    for _ in 0..3 {
+        applied = applied.carried_out(0, &applied.plan(0));
+        applied.target.as_mut().unwrap().rollout = Rollout::Finished;
+    }
+    assert_eq!(applied.promotions[0].progress.phase, PromotionPhase::Applied);
+    let mut back = applied.clone();
+    back.promotions[0].deletion_requested = true;
+    let back = back.carried_out(0, &back.plan(0));
+    assert_eq!(observe_standing(&back.facts(0)), Standing::TargetPromoted);
+    vec![automatic, new(ApprovalMode::Manual, disturbances.saturating_sub(1)), lost, between, applied, back]
+}
+
+#[test]
+fn a_value_in_a_config_map_takes_the_same_edges_and_is_never_left_behind() {
+    let seen = explore(config_map_starts(2), assert_ends);
+    assert!(seen.worlds > 10_000, "only {} worlds were explored", seen.worlds);
+}
+
+#[test]
+fn of_two_promotions_by_a_config_map_at_most_one_goes_on() {
+    let patch = (Delivery::Patch, ApprovalMode::Automatic);
+    let seen = explore(vec![World::new(&[patch, patch], 1).with_config_map()], assert_one_goes_on);
+    assert!(seen.worlds > 500, "only {} worlds were explored", seen.worlds);
+}
+
 #[test]
 fn in_every_life_only_drawn_edges_are_taken_and_every_drawn_edge_is() {
     let mut starts = vec![
@@ -207,7 +279,7 @@ fn assert_ends(world: &World) {
         return;
     }
     let mut end = world.clone();
-    for _ in 0..5 {
+    for _ in 0..8 {
         end = end.carried_out(0, &end.plan(0));
     }
     assert!(end.promotions[0].progress.phase.is_terminal(), "does not end: {world:#?}\n{end:#?}");

@@ -6,9 +6,13 @@ use super::{
         facts::{PullRequestState, ReviewDecision},
         fixture::at,
     },
-    world::{Annotation, CLOCK, Rollout, Run, Target, Values, World},
+    world::{Annotation, CLOCK, ConfigMap, Rollout, Run, Target, Values, World},
 };
-use crate::{plan::Intent, prelude::*, value::Verdict};
+use crate::{
+    plan::{Intent, target::TargetVersion},
+    prelude::*,
+    value::Verdict,
+};
 
 impl World {
     /// The plan of the promotion at `index`, with the messages left out: nothing is decided by them.
@@ -48,7 +52,8 @@ impl World {
         for intent in &plan.intents {
             if let Intent::PatchTarget(write) = intent {
                 let mut paused = world.clone();
-                paused.promotions[index].paused_patch = write.target.resource_version.parse().ok();
+                let tested = write.target.resource_version.parse().unwrap();
+                paused.promotions[index].paused_patch = Some((is_config_map(&write.target), tested));
                 worlds.push(paused);
             }
             if !world.carry_out(index, intent) {
@@ -62,7 +67,22 @@ impl World {
     /// Carries one intent out; `false` where a precondition fails.
     fn carry_out(&mut self, index: usize, intent: &Intent) -> bool {
         let promotion = &mut self.promotions[index];
+        let map = self.config_map.as_mut();
         match intent {
+            Intent::PatchTarget(write) if is_config_map(&write.target) => {
+                map.is_some_and(|map| map.accepts(index, write, true))
+            }
+            Intent::RestoreTarget(write) if is_config_map(&write.target) => {
+                map.is_some_and(|map| map.accepts(index, write, false))
+            }
+            Intent::FenceTarget(fence) if is_config_map(&fence.target) => map.is_some_and(|map| {
+                let current = fence.target.resource_version == map.resource_version.to_string();
+                if current {
+                    map.fence = Some(fence.text());
+                    map.resource_version += 1;
+                }
+                current
+            }),
             Intent::PatchTarget(write) => self.target.as_mut().is_some_and(|target| target.accepts(index, write, true)),
             Intent::RestoreTarget(write) => {
                 self.target.as_mut().is_some_and(|target| target.accepts(index, write, false))
@@ -92,9 +112,14 @@ impl World {
 
     /// A paused leader sends its patch. Gives the world and whether the patch landed.
     pub(super) fn paused_patch_sent(&self, index: usize) -> Option<(Self, bool)> {
-        let tested = self.promotions[index].paused_patch?;
+        let (to_config_map, tested) = self.promotions[index].paused_patch?;
         let mut world = self.clone();
         world.promotions[index].paused_patch = None;
+        if to_config_map {
+            let map = world.config_map.as_mut();
+            let landed = map.is_some_and(|map| map.accepts_at(index, Some(tested), true));
+            return Some((world, landed));
+        }
         let landed = world.target.as_mut().is_some_and(|target| {
             let passes = !target.recreated
                 && target.resource_version == tested
@@ -164,7 +189,34 @@ impl World {
                 push(&|world| world.runs.push(run.clone()));
             }
         }
+        worlds.extend(base.config_map_disturbed());
         worlds
+    }
+
+    /// Everything that people can do to the ConfigMap.
+    fn config_map_disturbed(&self) -> Vec<Self> {
+        let Some(map) = &self.config_map else { return vec![] };
+        let changes: [fn(&mut ConfigMap); 6] = [
+            |_| {},
+            |map| map.values = Values::Foreign,
+            |map| map.values = Values::Before,
+            |map| (map.values, map.annotation) = (Values::Before, Annotation::Before),
+            |map| map.annotation = Annotation::Stripped,
+            |map| map.changed_elsewhere = !map.changed_elsewhere,
+        ];
+        let worlds = changes.into_iter().map(|change| {
+            let mut after = map.clone();
+            change(&mut after);
+            after.resource_version += 1;
+            if let Values::Promoted(owner) = map.values
+                && after.values != map.values
+                && self.promotions[owner].progress.taking_out_since.is_none()
+            {
+                after.overwritten = Some(owner);
+            }
+            Self { config_map: Some(after), ..self.clone() }
+        });
+        worlds.chain([Self { config_map: None, ..self.clone() }]).collect()
     }
 
     /// People merge or close whatever is open.
@@ -202,6 +254,11 @@ impl Target {
             self.resource_version += 1;
         }
     }
+}
+
+/// Whether a write goes to the ConfigMap.
+pub(super) fn is_config_map(version: &TargetVersion) -> bool {
+    version.reference.kind == "ConfigMap"
 }
 
 fn open(request: &mut PullRequestState) -> bool {

@@ -1,9 +1,11 @@
 //! The small world that is explored: promotions, one target, a clock with few instants, and what is on its way.
 
 use super::super::{
-    ApprovalMode, Delivery, ObservedTarget, PromotionFacts, PromotionProgress,
+    ApprovalMode, ConfigMapTerms, Delivery, ObservedConfigMap, ObservedTarget, PromotionFacts, PromotionProgress,
     facts::{GitFacts, PullRequestState, ReviewDecision, RivalPromotion},
-    fixture::{ROLLOUT_TIMEOUT, VALIDATE_BY, at, degraded_run, facts, healthy_run, untouched_target},
+    fixture::{
+        ROLLOUT_TIMEOUT, VALIDATE_BY, at, degraded_run, facts, healthy_run, untouched_config_map, untouched_target,
+    },
 };
 use crate::{
     plan::{FieldValue, OwnKind, OwnObject, OwnedField, target::TargetWrite},
@@ -20,6 +22,10 @@ pub(super) const CLOCK: [i64; 5] = [60, 75, 60 + ROLLOUT_TIMEOUT, VALIDATE_BY - 
 pub(super) struct World {
     pub(super) promotions: Vec<Promotion>,
     pub(super) target: Option<Target>,
+    /// The ConfigMap that the first field lies in, in worlds with one.
+    pub(super) config_map: Option<ConfigMap>,
+    /// Whether the first field lies in a ConfigMap.
+    pub(super) in_config_map: bool,
     pub(super) clock: usize,
     pub(super) window_open: bool,
     pub(super) runs: Vec<Run>,
@@ -38,8 +44,8 @@ pub(super) struct Promotion {
     pub(super) deletion_requested: bool,
     pub(super) finalizer: bool,
     pub(super) removed: bool,
-    /// A patch that a paused leader has yet to send: the resourceVersion that it tests.
-    pub(super) paused_patch: Option<u64>,
+    /// A patch that a paused leader has yet to send: whether to the ConfigMap, and the resourceVersion that it tests.
+    pub(super) paused_patch: Option<(bool, u64)>,
     pub(super) change: PullRequestState,
     pub(super) revert: PullRequestState,
     /// Whether the repository holds the value.
@@ -58,6 +64,19 @@ pub(super) struct Target {
     pub(super) rollout: Rollout,
     /// Whether somebody else took a promoted value out again: from then on nothing may be put in. No promotion sees this.
     pub(super) overwritten: bool,
+}
+
+/// The one ConfigMap.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ConfigMap {
+    pub(super) resource_version: u64,
+    pub(super) values: Values,
+    pub(super) annotation: Annotation,
+    /// Whether somebody changed another key.
+    pub(super) changed_elsewhere: bool,
+    pub(super) fence: Option<String>,
+    /// The promotion whose value somebody else took out again, while that was not about to do so itself.
+    pub(super) overwritten: Option<usize>,
 }
 
 /// What stands in the owned fields.
@@ -121,11 +140,26 @@ impl World {
         Self {
             promotions: promotions.iter().map(promotion).collect(),
             target: Some(target),
+            config_map: None,
+            in_config_map: false,
             clock: 0,
             window_open: true,
             runs: vec![],
             disturbances_left: disturbances,
         }
+    }
+
+    /// The same world with the first field in a ConfigMap.
+    pub(super) fn with_config_map(self) -> Self {
+        let config_map = ConfigMap {
+            resource_version: 500,
+            values: Values::Before,
+            annotation: Annotation::Before,
+            changed_elsewhere: false,
+            fence: None,
+            overwritten: None,
+        };
+        Self { config_map: Some(config_map), in_config_map: true, ..self }
     }
 
     /// What the promotion at `index` sees.
@@ -145,6 +179,20 @@ impl World {
         facts.git = GitFacts { change: promotion.change, revert: promotion.revert };
         facts.window.open = self.window_open;
         facts.target = self.target.as_ref().map(Target::observed);
+        if self.in_config_map {
+            let terms = config_map_terms(index);
+            if let (Some(seen), Some(target)) = (&mut facts.target, &self.target) {
+                let hash = match target.values {
+                    Values::Before => terms.hash.from.clone(),
+                    Values::Promoted(promoted) => config_map_terms(promoted).hash.to,
+                    Values::Foreign => FieldValue::present("foreign"),
+                };
+                seen.owned_values.insert(terms.hash.address.clone(), hash);
+            }
+            facts.config_map = self.config_map.as_ref().map(|map| map.observed(index));
+            facts.terms.owned_fields.remove(0);
+            facts.terms.config_map = Some(terms);
+        }
         facts.runs = self.runs.iter().enumerate().map(|(number, run)| run.facts(number)).collect();
         let others = self.promotions.iter().enumerate().filter(|(other, rival)| *other != index && !rival.removed);
         facts.others = others
@@ -156,6 +204,50 @@ impl World {
             })
             .collect();
         facts
+    }
+}
+
+impl ConfigMap {
+    /// The ConfigMap as it is read by the promotion at `index`.
+    fn observed(&self, index: usize) -> ObservedConfigMap {
+        let value = |field: OwnedField| match self.values {
+            Values::Before => (field.address, field.before),
+            Values::Promoted(_) => (field.address, field.promoted),
+            Values::Foreign => (field.address, FieldValue::present("foreign")),
+        };
+        let owner = if let Values::Promoted(owner) = self.values { owner } else { 0 };
+        let hash = if self.changed_elsewhere { "elsewhere".to_owned() } else { hash_of(index) };
+        ObservedConfigMap {
+            resource_version: self.resource_version.to_string(),
+            owned_values: config_map_terms(owner).owned_fields.into_iter().map(value).collect(),
+            promotion_annotation: match self.annotation {
+                Annotation::Of(owner) => Some(uid(owner)),
+                Annotation::Before => None,
+                Annotation::Stripped => Some(Uid::new("foreign")),
+            },
+            fence: self.fence.clone(),
+            hash_with_promoted: Some(hash),
+            ..untouched_config_map()
+        }
+    }
+
+    /// Carries a write out as the API server would, in either direction; `false` where a test fails.
+    pub(super) fn accepts(&mut self, index: usize, write: &TargetWrite, forward: bool) -> bool {
+        let tested = write.target.resource_version.parse().ok();
+        self.accepts_at(index, tested, forward)
+    }
+
+    /// The same for a write that tests this resourceVersion.
+    pub(super) fn accepts_at(&mut self, index: usize, tested: Option<u64>, forward: bool) -> bool {
+        let (before, promoted) =
+            ((Values::Before, Annotation::Before), (Values::Promoted(index), Annotation::Of(index)));
+        let (from, to) = if forward { (before, promoted) } else { (promoted, before) };
+        let tests_pass = tested == Some(self.resource_version) && (self.values, self.annotation) == from;
+        if tests_pass {
+            (self.values, self.annotation) = to;
+            self.resource_version += 1;
+        }
+        tests_pass
     }
 }
 
@@ -247,6 +339,18 @@ impl Run {
 /// The uid of the promotion at `index`.
 fn uid(index: usize) -> Uid {
     Uid::new(format!("promotion-{index}"))
+}
+
+fn hash_of(index: usize) -> String {
+    format!("hash-{index}")
+}
+
+/// What of the promotion at `index` lies in the ConfigMap.
+fn config_map_terms(index: usize) -> ConfigMapTerms {
+    let mut terms = super::super::fixture::config_map_terms();
+    terms.owned_fields = owned_fields(index).into_iter().take(1).collect();
+    terms.hash.to = FieldValue::present(hash_of(index));
+    terms
 }
 
 /// The fields of the promotion at `index`: each promotes another value.

@@ -180,6 +180,8 @@ reasons! {
         ValueFromElsewhere,
         /// The ConfigMap has no such key.
         KeyMissing,
+        /// Values that belong together lie in more than one ConfigMap, and one promotion patches one. Bind them in one.
+        SeveralConfigMaps,
         /// The file is more than one flag and value per line.
         NotOneFlagPerLine,
         /// The flag is set more than once in the file.
