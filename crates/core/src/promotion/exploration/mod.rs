@@ -14,7 +14,7 @@ use self::{
     world::{Annotation, CLOCK, ConfigMap, Rollout, Values, World},
 };
 use super::{
-    ApprovalMode, Delivery, PromotionFacts, PromotionPhase, PromotionPlan,
+    ApprovalMode, Delivery, PromotionFacts, PromotionPhase, PromotionPlan, PromotionReason,
     facts::{PullRequestState, ReviewDecision},
     fixture::at,
     phase::EDGES,
@@ -25,19 +25,19 @@ use crate::{
     value::Verdict,
 };
 
-type Edges = BTreeSet<(PromotionPhase, PromotionPhase)>;
-
-/// What an exploration saw: how many worlds, and which edges were taken.
+/// What an exploration saw: how many worlds, which edges were taken, and which reasons were told.
+#[derive(Default)]
 struct Seen {
     worlds: usize,
-    edges: Edges,
+    edges: BTreeSet<(PromotionPhase, PromotionPhase)>,
+    reasons: BTreeSet<PromotionReason>,
 }
 
 /// Visits every world that can be reached, and checks each plan and each effect on the way. Worlds with more
 /// disturbances left come first, so that one which is reached again with fewer has nothing new to show.
 fn explore(starts: Vec<World>, visit: fn(&World)) -> Seen {
     let mut known: BTreeSet<u64> = BTreeSet::new();
-    let mut edges = Edges::new();
+    let mut seen = Seen::default();
     let mut waiting: BTreeMap<u8, Vec<World>> = BTreeMap::new();
     let mut reached = starts;
     loop {
@@ -47,11 +47,11 @@ fn explore(starts: Vec<World>, visit: fn(&World)) -> Seen {
             }
         }
         let Some(world) = waiting.values_mut().rev().find_map(Vec::pop) else {
-            return Seen { worlds: known.len(), edges };
+            return Seen { worlds: known.len(), ..seen };
         };
         if known.insert(fingerprint(&world)) {
             visit(&world);
-            reached = followers(&world, &mut edges);
+            reached = followers(&world, &mut seen);
         }
     }
 }
@@ -65,11 +65,11 @@ fn fingerprint(world: &World) -> u64 {
 }
 
 /// Every world that can come next.
-fn followers(world: &World, edges: &mut Edges) -> Vec<World> {
+fn followers(world: &World, seen: &mut Seen) -> Vec<World> {
     let mut next = world.disturbed();
     let mut quiet = true;
     for index in 0..world.promotions.len() {
-        let reconciled = reconciled(world, index, edges);
+        let reconciled = reconciled(world, index, seen);
         quiet &= reconciled.first().is_none_or(|whole| whole == world);
         next.extend(reconciled);
         if let Some((sent, landed)) = world.paused_patch_sent(index) {
@@ -82,7 +82,7 @@ fn followers(world: &World, edges: &mut Edges) -> Vec<World> {
 }
 
 /// The worlds after one promotion was looked at: carried out whole, or, for one disturbance, cut off.
-fn reconciled(world: &World, index: usize, edges: &mut Edges) -> Vec<World> {
+fn reconciled(world: &World, index: usize, seen: &mut Seen) -> Vec<World> {
     if world.promotions[index].removed {
         return vec![];
     }
@@ -92,8 +92,9 @@ fn reconciled(world: &World, index: usize, edges: &mut Edges) -> Vec<World> {
     let through = plan.remember.as_ref().map_or(from, |progress| progress.phase);
     for (from, to) in [(from, through), (through, plan.report.phase)] {
         assert!(from.may_become(to), "{from} became {to}, which is not drawn: {world:#?}");
-        edges.insert((from, to));
+        seen.edges.insert((from, to));
     }
+    seen.reasons.insert(plan.report.reason);
     let mut worlds = vec![world.carried_out(index, &plan)];
     if let Some(left) = world.disturbances_left.checked_sub(1) {
         let base = World { disturbances_left: left, ..world.clone() };
@@ -247,8 +248,25 @@ fn config_map_starts(disturbances: u8) -> Vec<World> {
 
 #[test]
 fn a_value_in_a_config_map_takes_the_same_edges_and_is_never_left_behind() {
+    use PromotionReason::{
+        ConfigurationChanged, OwnedFieldChanged, TakingOut, TargetChangedWhileApplying, TargetMissing, TargetReplaced,
+        TemplateChangedAfterApply, ValueOverwritten, Withdrawing,
+    };
     let seen = explore(config_map_starts(2), assert_ends);
     assert!(seen.worlds > 10_000, "only {} worlds were explored", seen.worlds);
+    let told = [
+        ConfigurationChanged,
+        OwnedFieldChanged,
+        TakingOut,
+        TargetChangedWhileApplying,
+        TargetMissing,
+        TargetReplaced,
+        TemplateChangedAfterApply,
+        ValueOverwritten,
+        Withdrawing,
+    ];
+    let never: Vec<_> = told.iter().filter(|reason| !seen.reasons.contains(reason)).collect();
+    assert!(never.is_empty(), "{never:?}");
 }
 
 #[test]
