@@ -86,7 +86,7 @@ pub(super) async fn observe(reader: Reader<'_>, object: Promotion) -> Result<Obs
             Some(map) => reader.get(&namespace, &map.name).await?,
             None => None,
         },
-        config_map_users: read_config_map_users(reader, &namespace, &object).await?,
+        config_map_users: Box::pin(read_config_map_users(reader, &namespace, &object)).await?,
         canary: reader.get(&namespace, &spec.canary_name).await?,
         runs: reader.list_of_target(&namespace, &spec.target_ref.name).await?.items,
         promotions: reader.list_of_target(&namespace, &spec.target_ref.name).await?.items,
