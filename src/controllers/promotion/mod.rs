@@ -52,7 +52,7 @@ impl Kind for Promotions {
     }
 
     async fn observe(reader: Reader<'_>, object: Promotion) -> Result<ObservedPromotion, ClusterError> {
-        observe::observe(reader, object).await
+        Box::pin(observe::observe(reader, object)).await
     }
 
     fn validate(observed: ObservedPromotion, _settings: &OperatorSettings) -> ValidPromotion {
