@@ -1,6 +1,9 @@
 //! Targets as they are found: with downloads, claims, several cards, shells, and values that stand somewhere else.
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::{
+    apps::v1::{Deployment, StatefulSet},
+    core::v1::ConfigMap,
+};
 use phaseloop::api::{PhaseRun, promotion::status::PromotionPhase};
 use phaseloop_core::value::Verdict;
 use serde_json::{Value, json};
@@ -8,7 +11,8 @@ use serde_json::{Value, json};
 use crate::{
     person::Person,
     story::{
-        GOOD, NAME, STARVED, begin_with, ended_run, is_rolled_out, over_commit, phases_of_promotions, short_test, told,
+        GOOD, NAME, STARVED, begin_with, ended_run, is_rolled_out, over_commit, phases_of_promotions, seed, short_test,
+        told,
     },
     support::{Place, SHELL},
     target::{FAULTS, STAND_IN},
@@ -167,8 +171,8 @@ fn permit(person: &Person<'_>, binding: &Value) {
     person.apply(&map.to_string());
 }
 
-/// A night of an engine that is started by a shell, whose share of the card is bound somewhere else than in its arguments.
-async fn night_of(place: &Place, person: &Person<'_>, engine: &Value, binding: Option<&Value>) -> Deployment {
+/// A target of this engine, whose share of the card is bound somewhere else than in its arguments.
+async fn begin_bound(place: &Place, person: &Person<'_>, engine: &Value, binding: Option<&Value>) {
     let mut parameter = json!({"name": "gpu-memory-utilization", "values": [STARVED, GOOD]});
     if let Some(binding) = binding {
         permit(person, binding);
@@ -176,6 +180,10 @@ async fn night_of(place: &Place, person: &Person<'_>, engine: &Value, binding: O
     }
     let deployment = target("Deployment", NAME, &json!({"containers": [engine]}), &json!({}));
     begin_with(place, person, &deployment, &json!({"parameters": [parameter]})).await;
+}
+
+/// A night of a target whose card is over-committed.
+async fn night_of(place: &Place, person: &Person<'_>) -> Deployment {
     over_commit(person);
     assert_eq!(person.night(NAME), (2, "Promoted".to_owned()));
     let healed = place.until(NAME, "rolled out", is_rolled_out).await;
@@ -200,7 +208,8 @@ async fn a_flag_in_a_script_is_tuned_where_it_stands() {
             container["command"] = json!(["sh", "-c", script("0.94")]);
             container.as_object_mut().unwrap().remove("args");
         });
-        let healed = night_of(place, person, &engine, None).await;
+        begin_bound(place, person, &engine, None).await;
+        let healed = night_of(place, person).await;
         assert_eq!(container(&healed)["command"], json!(["sh", "-c", script(GOOD)]));
     })
     .await;
@@ -214,8 +223,37 @@ async fn a_variable_is_tuned_where_the_administrator_permits_it() {
             container.as_object_mut().unwrap().remove("args");
             container["env"] = json!([{"name": "GPU_SHARE", "value": "0.94"}]);
         });
-        let healed = night_of(place, person, &engine, Some(&json!({"env": {"name": "GPU_SHARE"}}))).await;
+        begin_bound(place, person, &engine, Some(&json!({"env": {"name": "GPU_SHARE"}}))).await;
+        let healed = night_of(place, person).await;
         assert_eq!(container(&healed)["env"], json!([{"name": "GPU_SHARE", "value": GOOD}]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_in_a_config_map_is_tuned_there_and_the_pods_start_anew_with_it() {
+    told("config-map", async |place, person| {
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "chat-engine"},
+            "data": {"share": "0.94", "greeting": "hello"},
+        });
+        person.apply(&map.to_string());
+        let engine = engine(|container| {
+            container["command"] = json!(["sh", "-c", FROM_VARIABLE]);
+            container.as_object_mut().unwrap().remove("args");
+            let place = json!({"configMapKeyRef": {"name": "chat-engine", "key": "share"}});
+            container["env"] = json!([{"name": "GPU_SHARE", "valueFrom": place}]);
+        });
+        let binding = json!({"configMapKey": {"name": "chat-engine", "key": "share"}});
+        begin_bound(place, person, &engine, Some(&binding)).await;
+        seed(person);
+        let healed = night_of(place, person).await;
+        let map = place.api::<ConfigMap>().get("chat-engine").await.unwrap();
+        assert_eq!(json!(map.data), json!({"share": GOOD, "greeting": "hello"}));
+        assert_eq!(container(&healed)["env"], engine["env"], "the variable still comes from the key");
+        // Only pods that started anew have it: with the old value the engine runs out of memory again.
+        assert_eq!(person.night(NAME), (0, "Healthy".to_owned()));
+        assert_eq!(phases_of_promotions(place).await, [PromotionPhase::Validated]);
     })
     .await;
 }
