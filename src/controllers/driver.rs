@@ -82,11 +82,12 @@ pub async fn reconcile<K: Kind>(context: &Context, key: &ObjectKey) -> Result<Wa
     let Some(object) = reader.get::<K::Object>(&key.namespace, &key.name).await.map_err(failed)? else {
         return Ok(Wake::OnChange);
     };
-    let observed = observe::<K>(reader, key, &object).await.map_err(failed)?;
+    // Boxed, both halves: what a look reads and holds is large, and whoever polls it has a stack of 2 MiB.
+    let observed = Box::pin(observe::<K>(reader, key, &object)).await.map_err(failed)?;
     let valid = K::validate(observed, &context.settings);
     let now = context.clock.now();
     let plan = K::decide(&valid, now);
-    Step::<K> { context, key, valid, now, object }.carry_out(plan).await
+    Box::pin(Step::<K> { context, key, valid, now, object }.carry_out(plan)).await
 }
 
 /// Reads what the decision needs.
