@@ -15,6 +15,7 @@ pub(super) const UNSAID: &[(&str, &str)] = &[
     ("/status/history/records/*/previousHash", "the same"),
     ("/status/ledger/nights/*/used/hold", "the sum over the night's attempts, which are compared one by one"),
     ("/status/attempt/targetResourceVersion", "counts the writes of the whole cluster"),
+    ("/status/configMapAttempt/resourceVersion", "counts the writes of the whole cluster"),
 ];
 
 /// Takes a field out of an object.
