@@ -1,5 +1,4 @@
 use phaseloop_core::{
-    plan::target::{Remembered, TargetVersion},
     tuning::{Binding, ConfigMapFormat},
     value::{ParameterName, ParameterValue},
 };
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::delivery::{
     FieldPlace,
-    fixture::{PROMOTION, applied, told},
+    fixture::{PROMOTION, applied, told, write_to},
     owned_field,
     template_hash::hash_operations,
 };
@@ -52,18 +51,7 @@ fn write(
     to: Option<&str>,
     terms: &ConfigMapTerms,
 ) -> TargetWrite {
-    let text = |pointer: &str| map.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
-    TargetWrite {
-        target: TargetVersion {
-            reference: terms.reference(),
-            uid: Uid::new(text("/metadata/uid")),
-            resource_version: text("/metadata/resourceVersion"),
-        },
-        changes,
-        annotation_from: from.map(Uid::new),
-        annotation_to: to.map(Uid::new),
-        remembered: Remembered::InThisPlan,
-    }
+    write_to(terms.reference(), map, changes, from, to)
 }
 
 fn forward(map: &Value, terms: &ConfigMapTerms) -> Result<Patch, Undeliverable> {

@@ -70,14 +70,23 @@ pub(super) fn field(target: &Value, name: &str, value: &str) -> OwnedField {
 
 /// A write to the target as it is now.
 pub(super) fn write(target: &Value, changes: Vec<FieldChange>, from: Option<&str>, to: Option<&str>) -> TargetWrite {
-    let text = |pointer: &str| target.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+    let reference =
+        TargetReference { api_version: "apps/v1".to_owned(), kind: "Deployment".to_owned(), name: "llama".to_owned() };
+    write_to(reference, target, changes, from, to)
+}
+
+/// A write to an object as it is now.
+pub(super) fn write_to(
+    reference: TargetReference,
+    object: &Value,
+    changes: Vec<FieldChange>,
+    from: Option<&str>,
+    to: Option<&str>,
+) -> TargetWrite {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
     TargetWrite {
         target: TargetVersion {
-            reference: TargetReference {
-                api_version: "apps/v1".to_owned(),
-                kind: "Deployment".to_owned(),
-                name: "llama".to_owned(),
-            },
+            reference,
             uid: Uid::new(text("/metadata/uid")),
             resource_version: text("/metadata/resourceVersion"),
         },
