@@ -115,8 +115,12 @@ pub fn decide(view: &CycleView, now: Timestamp) -> CycleStep {
         return waits(run_told(run));
     }
     let status = run.status.as_ref();
-    let told = run_told(run);
-    match status.and_then(|status| status.verdict) {
+    let verdict = status.and_then(|status| status.verdict);
+    let told = told_with_trial(view, run);
+    if matches!(verdict, Some(Verdict::Healthy | Verdict::Degraded)) && is_undecided(view, now) {
+        return waits(told);
+    }
+    match verdict {
         Some(Verdict::Healthy) => ends(CycleEndReason::Healthy, told),
         Some(Verdict::Degraded) => degraded(view, run, now),
         Some(Verdict::Unknown) if status.and_then(|status| status.phase) == Some(PhaseRunPhase::Aborted) => {
@@ -124,6 +128,31 @@ pub fn decide(view: &CycleView, now: Timestamp) -> CycleStep {
         }
         Some(Verdict::Unknown) => ends(CycleEndReason::Unknown, told),
         Some(Verdict::Error) | None => ends(CycleEndReason::RunError, told),
+    }
+}
+
+/// Whether what the run says of an earlier promotion is not written yet, or is being done. A run that can tell is no promise
+/// that it decides: it must also have seen the promoted template all the time, so nobody waits for ever.
+fn is_undecided(view: &CycleView, now: Timestamp) -> bool {
+    let phase = view.on_trial.as_ref().and_then(|promotion| promotion.status.as_ref()?.phase);
+    match phase {
+        Some(PromotionPhase::Applied) => !has_settled(view.seen.ended, now),
+        Some(PromotionPhase::RollingBack) => true,
+        _ => false,
+    }
+}
+
+/// Whether what follows at once has had its time. What nobody has seen yet needs none.
+fn has_settled(seen: Option<Timestamp>, now: Timestamp) -> bool {
+    seen.is_none_or(|seen| now.duration_since(seen) >= SETTLE)
+}
+
+/// A run in one line, with what became of the promotion that it decides on.
+fn told_with_trial(view: &CycleView, run: &PhaseRun) -> String {
+    let told = run_told(run);
+    match &view.on_trial {
+        Some(promotion) => format!("{told}; {}", promotion_told(promotion)),
+        None => told,
     }
 }
 
@@ -153,7 +182,7 @@ fn degraded(view: &CycleView, run: &PhaseRun, now: Timestamp) -> CycleStep {
     if let Some(promotion) = &view.promotion {
         return promoted(promotion, view, now);
     }
-    let told = run_told(run);
+    let told = told_with_trial(view, run);
     let Some(escalation) = &view.escalation else {
         return ends(CycleEndReason::NoEscalation, format!("{told}; no Escalation rules the target"));
     };
@@ -204,10 +233,10 @@ fn untuned(escalation: &Escalation, view: &CycleView, run: &PhaseRun, now: Times
         let newest = flag.evidence.iter().max_by_key(|counted| (counted.completed_at, &counted.uid));
         newest.is_some_and(|newest| newest.uid == uid)
     };
-    let settled = view.seen.ended.is_none_or(|ended| now.duration_since(ended) >= SETTLE);
+    let settled = has_settled(view.seen.ended, now);
     let armed = flags.iter().filter(|flag| flag.state == FlagState::Armed).find(is_newest);
     let Some(flag) = armed else {
-        let told = run_told(run);
+        let told = told_with_trial(view, run);
         let of_run: Vec<String> = flags.iter().filter_map(of_flag).collect();
         return match (of_run.is_empty(), run.spec.counts) {
             (false, _) => ends(CycleEndReason::Counted, format!("{told}; {}", of_run.join(", "))),
@@ -261,15 +290,9 @@ fn flag_told(flag: &FlagStatus) -> String {
 
 /// A promotion was made: where it stands.
 fn promoted(promotion: &Promotion, view: &CycleView, now: Timestamp) -> CycleStep {
-    let name = promotion.name_any();
-    let status = promotion.status.as_ref();
-    let phase = status.and_then(|status| status.phase).unwrap_or(PromotionPhase::Staged);
-    let change = status.and_then(|status| status.summary.as_ref()?.change.clone());
-    let change = change.map(|change| format!(" ({change})")).unwrap_or_default();
-    let why = status.and_then(|status| status.message.clone()).map(|text| format!(": {text}")).unwrap_or_default();
-    let told = format!("promotion/{name}{change} is {phase:?}{why}");
-    let settled = view.seen.promotion.is_none_or(|seen| now.duration_since(seen) >= SETTLE);
-    match phase {
+    let told = promotion_told(promotion);
+    let settled = has_settled(view.seen.promotion, now);
+    match phase_of(promotion) {
         PromotionPhase::Staged if settled => ends(CycleEndReason::PromotionStaged, told),
         PromotionPhase::Staged | PromotionPhase::Applying | PromotionPhase::RollingBack => waits(told),
         PromotionPhase::AwaitingReview => ends(CycleEndReason::AwaitingReview, told),
@@ -280,6 +303,21 @@ fn promoted(promotion: &Promotion, view: &CycleView, now: Timestamp) -> CycleSte
         | PromotionPhase::Expired
         | PromotionPhase::Conflict => ends(CycleEndReason::PromotionEnded, told),
     }
+}
+
+/// The phase of a promotion. One that nobody has looked at is staged.
+fn phase_of(promotion: &Promotion) -> PromotionPhase {
+    promotion.status.as_ref().and_then(|status| status.phase).unwrap_or(PromotionPhase::Staged)
+}
+
+/// A promotion in one line: what it changes, its phase, and why.
+fn promotion_told(promotion: &Promotion) -> String {
+    let (name, phase) = (promotion.name_any(), phase_of(promotion));
+    let status = promotion.status.as_ref();
+    let change = status.and_then(|status| status.summary.as_ref()?.change.clone());
+    let change = change.map(|change| format!(" ({change})")).unwrap_or_default();
+    let why = status.and_then(|status| status.message.clone()).map(|text| format!(": {text}")).unwrap_or_default();
+    format!("promotion/{name}{change} is {phase:?}{why}")
 }
 
 #[cfg(test)]

@@ -278,3 +278,31 @@ fn a_promotion_that_was_made_is_fixed_unless_it_ended() {
         assert_eq!(step(&of(phase, true)), Ok((CycleEndReason::PromotionStaged, 2)), "{phase:?}");
     }
 }
+
+#[test]
+fn what_the_run_says_of_an_earlier_promotion_is_waited_for_and_told() {
+    let of = |verdict: &str, phase: &str, long_ago: bool| {
+        let status = json!({ "phase": phase, "message": "why it is" });
+        CycleView { on_trial: Some(promotion(&status)), ..view(ended(verdict), long_ago) }
+    };
+    let message = |view: &CycleView| match decide(view, now()) {
+        CycleStep::Ends(end) => end.message,
+        CycleStep::Waits(text) => panic!("{text}"),
+    };
+    for (verdict, reason, code) in
+        [("Healthy", CycleEndReason::Healthy, 0), ("Degraded", CycleEndReason::NoEscalation, 1)]
+    {
+        assert!(step(&of(verdict, "Applied", false)).is_err(), "{verdict}: it is decided in a moment");
+        assert!(step(&of(verdict, "RollingBack", true)).is_err(), "{verdict}: it is taken back, however long");
+        for phase in ["Validated", "RolledBack"] {
+            let decided = of(verdict, phase, false);
+            assert_eq!(step(&decided), Ok((reason, code)));
+            let told = message(&decided);
+            assert!(told.contains(&format!("promotion/llama-xyz is {phase}: why it is")), "{told}");
+        }
+        // Another run decides: this one may not have seen the promoted template all the time.
+        assert_eq!(step(&of(verdict, "Applied", true)), Ok((reason, code)), "not for ever");
+    }
+    // A run that can't tell decides nothing.
+    assert_eq!(step(&of("Unknown", "Applied", false)), Ok((CycleEndReason::Unknown, 3)));
+}

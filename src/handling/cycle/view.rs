@@ -8,7 +8,7 @@ use phaseloop_core::{
 };
 
 use crate::{
-    api::{Escalation, PhaseRun, Promotion, TuningCanary},
+    api::{Escalation, PhaseRun, Promotion, TuningCanary, promotion::status::PromotionPhase},
     cluster::{ClusterError, Reader},
     controllers::phase_run::facts::has_ended,
 };
@@ -24,6 +24,9 @@ pub struct CycleView {
     pub canaries: Vec<TuningCanary>,
     /// The promotion of the cycle.
     pub promotion: Option<Promotion>,
+    /// The promotion of an earlier cycle that the run decides on: it was rolled out when the run started, and waits for a
+    /// run, or was decided by this one.
+    pub on_trial: Option<Promotion>,
     /// When things were first seen, by the clock of whoever looks.
     pub seen: Seen,
 }
@@ -71,11 +74,26 @@ pub async fn view_of(
     let promotions = reader.list::<Promotion>(namespace, "").await?.into_owned();
     view.escalation = escalation;
     view.canaries = canaries.into_iter().filter(|canary| is_of_cycle(&canary.spec.cycle)).collect();
-    view.promotion = promotions.into_iter().find(|promotion| is_of_cycle(&promotion.spec.cycle));
+    let (own, others): (Vec<_>, Vec<_>) =
+        promotions.into_iter().partition(|promotion| is_of_cycle(&promotion.spec.cycle));
+    view.promotion = own.into_iter().next();
+    view.on_trial = others.into_iter().find(|promotion| is_on_trial(promotion, &run));
     if view.promotion.is_some() {
         view.seen.promotion.get_or_insert(now);
     }
     Ok(view)
+}
+
+/// Whether a run decides on a promotion.
+fn is_on_trial(promotion: &Promotion, run: &PhaseRun) -> bool {
+    let Some(status) = &promotion.status else { return false };
+    if let Some(validation) = &status.validation {
+        return run.uid().is_some_and(|uid| uid == validation.phase_run_uid);
+    }
+    let started = run.status.as_ref().and_then(|status| status.started_at);
+    let was_rolled_out = status.rolled_out_at.zip(started).is_some_and(|(rolled_out, started)| started > rolled_out);
+    let of_target = TargetReference::from(&promotion.spec.target_ref) == TargetReference::from(&run.spec.target_ref);
+    of_target && was_rolled_out && status.phase == Some(PromotionPhase::Applied)
 }
 
 /// The Escalation that rules a run's target: the oldest.

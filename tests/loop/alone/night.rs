@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::{
     person::Person,
     story::{
-        NAME, arguments, fault, hurry, init, is_rolled_out, of_people, phases_of_promotions, seed, told, workload,
+        NAME, arguments, confirming_night, fault, hurry, init, is_rolled_out, of_people, phases_of_promotions, seed,
+        told, workload,
     },
     support::Place,
     target::Engine,
@@ -29,8 +30,7 @@ async fn on_a_real_vllm_a_lowered_flag_is_found_counted_tuned_and_put_right() {
         until_promoted(place, person, &engine).await;
         let healed = place.until(NAME, "rolled out", is_rolled_out).await;
         assert!(arguments(&healed).contains(&GOOD.to_owned()), "{:?}", arguments(&healed));
-        assert_eq!(person.night(NAME), (0, "Healthy".to_owned()));
-        assert_eq!(phases_of_promotions(place).await, [PromotionPhase::Validated]);
+        confirming_night(place, person).await;
         person.look_around();
     })
     .await;
@@ -73,7 +73,7 @@ async fn until_promoted(place: &Place, person: &Person<'_>, engine: &Engine) -> 
     });
     hurry(person, &json!({"workload": workload(REQUESTS), "slo": slo, "warmup": "5s", "duration": "30s"}), &own);
 
-    seed(person);
+    seed(place, person).await;
     person.tell("somebody lowers --max-num-seqs to 2");
     person.apply(&engine.deployment(NAME, &[BAD]));
     let lowered = |target: &Deployment| is_rolled_out(target) && arguments(target).contains(&BAD.to_owned());

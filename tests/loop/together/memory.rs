@@ -2,15 +2,14 @@
 
 use phaseloop::api::{
     PhaseRun,
-    promotion::status::PromotionPhase,
     tuning_canary::status::{CanaryVerdict, FailureClass},
 };
 use phaseloop_core::value::Verdict;
 use serde_json::json;
 
 use crate::story::{
-    GOOD, NAME, STARVED, all, arguments, begin, canaries, failures, fault, is_rolled_out, over_commit,
-    phases_of_promotions, seed, told,
+    GOOD, NAME, STARVED, all, arguments, begin, canaries, confirming_night, failures, fault, is_rolled_out,
+    over_commit, seed, told,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +22,7 @@ async fn an_over_committed_card_is_searched_for_its_edge_and_stays_inside_it() {
             "search": {"strategy": "Bisection", "maxCandidates": 8},
         });
         begin(place, person, &changed).await;
-        seed(person);
+        seed(place, person).await;
         over_commit(person);
         assert_eq!(person.night(NAME), (2, "Promoted".to_owned()));
 
@@ -50,8 +49,7 @@ async fn an_over_committed_card_is_searched_for_its_edge_and_stays_inside_it() {
         // All that hold are alike, but for the edge itself, which is no place to stay.
         let inside = ["0.84", "0.86", "0.88"].map(|value| format!("--gpu-memory-utilization={value}"));
         assert!(arguments(&healed).iter().any(|argument| inside.contains(argument)), "{:?}", arguments(&healed));
-        assert_eq!(person.night(NAME), (0, "Healthy".to_owned()));
-        assert_eq!(phases_of_promotions(place).await, [PromotionPhase::Validated]);
+        confirming_night(place, person).await;
         person.look_around();
     })
     .await;

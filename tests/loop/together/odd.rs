@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::{
     person::Person,
     story::{
-        GOOD, NAME, STARVED, begin_with, ended_run, is_rolled_out, over_commit, phases_of_promotions, seed, short_test,
-        told,
+        GOOD, NAME, STARVED, begin_with, confirming_night, ended_run, is_rolled_out, over_commit, phases_of_promotions,
+        seed, short_test, told,
     },
     support::{Place, SHELL},
     target::{FAULTS, STAND_IN},
@@ -246,14 +246,13 @@ async fn a_value_in_a_config_map_is_tuned_there_and_the_pods_start_anew_with_it(
         });
         let binding = json!({"configMapKey": {"name": "chat-engine", "key": "share"}});
         begin_bound(place, person, &engine, Some(&binding)).await;
-        seed(person);
+        seed(place, person).await;
         let healed = night_of(place, person).await;
         let map = place.api::<ConfigMap>().get("chat-engine").await.unwrap();
         assert_eq!(json!(map.data), json!({"share": GOOD, "greeting": "hello"}));
         assert_eq!(container(&healed)["env"], engine["env"], "the variable still comes from the key");
         // Only pods that started anew have it: with the old value the engine runs out of memory again.
-        assert_eq!(person.night(NAME), (0, "Healthy".to_owned()));
-        assert_eq!(phases_of_promotions(place).await, [PromotionPhase::Validated]);
+        confirming_night(place, person).await;
     })
     .await;
 }

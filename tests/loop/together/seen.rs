@@ -4,7 +4,7 @@ use std::{env, fs};
 
 use crate::{
     person::Person,
-    story::{NAME, begin, is_rolled_out, over_commit, seed, told},
+    story::{NAME, begin, confirming_night, is_rolled_out, over_commit, seed, told},
 };
 use serde_json::json;
 
@@ -65,11 +65,11 @@ fn shown(person: &Person<'_>, arguments: &[&str]) -> String {
 async fn kubectl_tells_a_night_in_tables_and_events_and_can_wait_for_it() {
     told("seen", async |place, person| {
         begin(place, person, &json!({})).await;
-        seed(person);
+        seed(place, person).await;
         over_commit(person);
         assert_eq!(person.night(NAME), (2, "Promoted".to_owned()));
         place.until(NAME, "rolled out", is_rolled_out).await;
-        assert_eq!(person.night(NAME), (0, "Healthy".to_owned()));
+        confirming_night(place, person).await;
 
         for kind in KINDS {
             let condition = ["wait", kind, "--all", "--for", "condition=Ready", "--timeout", "60s"];
