@@ -18,7 +18,7 @@ use crate::{
     api::{
         Escalation, PhaseRun, Promotion, TuningCanary,
         escalation::{
-            flag::{FlagState, FlagStatus},
+            flag::{CountedRun, FlagState, FlagStatus},
             tuning::TuningOutcome,
         },
     },
@@ -167,6 +167,7 @@ impl Objects<'_> {
             .filter(|version| completed.is_some_and(|completed| version.at >= completed) && version.at < next)
             .map(|version| &version.escalation)
             .collect();
+        let followed = since_counted(&followed, run);
         let at = status.started_at.or(run.metadata.creation_timestamp.as_ref().map(|time| time.0))?;
         let night = self.calendar.night_of(at);
         Some(NightLine {
@@ -205,10 +206,10 @@ impl Objects<'_> {
                     evidence: symptom.evidence.clone(),
                 })
                 .collect(),
-            flags: flags_of(&followed),
-            gates: gates_of(&followed),
-            tuning: self.tuning(night, completed, &followed),
-            denied: denied_since(versions, completed, &followed),
+            flags: flags_of(followed),
+            gates: gates_of(followed),
+            tuning: self.tuning(night, completed, followed),
+            denied: denied_since(versions, completed, followed),
         })
     }
 
@@ -277,6 +278,16 @@ impl Objects<'_> {
     }
 }
 
+/// The versions from the first one on that counts a run. An Escalation that was written in the same moment, after a restart for
+/// one, may not have read the verdict. Of a run that none counts, all.
+fn since_counted<'a>(followed: &'a [&'a Escalation], run: &PhaseRun) -> &'a [&'a Escalation] {
+    let is_run = |counted: &CountedRun| run.metadata.uid.as_deref() == Some(&counted.uid);
+    let counts = |flag: &FlagStatus| flag.counted.iter().chain(&flag.evidence).any(is_run);
+    let first =
+        followed.iter().position(|one| one.status.as_ref().is_some_and(|status| status.flags.iter().any(counts)));
+    followed.get(first.unwrap_or(0)..).unwrap_or_default()
+}
+
 /// What the versions that followed a verdict deny, and the one before it did not.
 fn denied_since(versions: &[EscalationAt], judged_at: Option<Timestamp>, followed: &[&Escalation]) -> Vec<String> {
     let of = |escalation: &Escalation| escalation.status.as_ref().map(|status| status.denied.clone());
@@ -333,3 +344,7 @@ fn gates_of(followed: &[&Escalation]) -> Vec<GateLine> {
     };
     gates.iter().map(line).collect()
 }
+
+#[cfg(test)]
+#[path = "gather_tests.rs"]
+mod tests;
