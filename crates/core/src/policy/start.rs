@@ -1,14 +1,14 @@
 //! Whether one more canary may be made: a permission that has not expired, every gate open, a number that nobody has
 //! taken, and a reservation that fits.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     gate::{GateInputs, GateReport, evaluate_gates},
     night::NightId,
-    reservation::{CanaryRequest, Reservation, reserve},
+    reservation::{CONCLUSION_TIME, CanaryRequest, Reservation, reserve},
 };
-use crate::{prelude::*, reasons};
+use crate::{prelude::*, reasons, value::format_duration};
 
 reasons! {
     /// Why a canary may not be made.
@@ -25,7 +25,7 @@ reasons! {
         MeasureBudgetExhausted,
         /// The night's GPU holding that is left can't hold a canary.
         GpuHoldBudgetExhausted,
-        /// The window closes before a canary could have measured by its worst case, and its search be concluded.
+        /// The window closes before a canary, or a candidate after the incumbent, could have measured and been concluded.
         WindowClosesTooSoon,
     }
 }
@@ -73,7 +73,8 @@ pub struct StartPermit {
 /// Decides whether one more canary may be made now.
 ///
 /// # Errors
-/// A [`StartRefusal`] with the first thing that forbids it, in the order: permission, gates, number, reservation.
+/// A [`StartRefusal`] with the first thing that forbids it, in the order: permission, gates, number, reservation; and for the
+/// first one of a run, room for a candidate after it.
 pub fn decide_start(inputs: &StartInputs<'_>, now: Timestamp) -> Result<StartPermit, StartRefusal> {
     let refuse = |reason: StartReason, message: String| Err(StartRefusal::new(reason, message));
     let Some(until) = inputs.permitted_until else {
@@ -97,7 +98,34 @@ pub fn decide_start(inputs: &StartInputs<'_>, now: Timestamp) -> Result<StartPer
     };
     let balance = ledger.balance(canaries, &open.night, inputs.gates.safety.budget);
     let reservation = reserve(&inputs.request, &balance, open.closes_at, now)?;
+    if inputs.gates.current_cycle.is_none() {
+        check_candidate_fits(&inputs.request, &reservation, open.closes_at, now)?;
+    }
     Ok(StartPermit { night: open.night, attempt, reservation })
+}
+
+/// Whether a candidate fits into the window after the incumbent. What is left of the budgets is for the gates; without this an
+/// incumbent would consume the flag's runs, and nothing could be tried.
+fn check_candidate_fits(
+    request: &CanaryRequest,
+    incumbent: &Reservation,
+    window_closes_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), StartRefusal> {
+    let window_left = window_closes_at.duration_since(now);
+    let (first, then) = (request.lifetime_least(), incumbent.lifetime);
+    if window_left >= first.saturating_add(then).saturating_add(CONCLUSION_TIME) {
+        return Ok(());
+    }
+    let message = format!(
+        "the window closes at {window_closes_at}, in {}; the incumbent takes {}, a candidate after it may need {}, and {} \
+         more to conclude",
+        format_duration(SignedDuration::from_secs(window_left.as_secs())),
+        format_duration(first),
+        format_duration(then),
+        format_duration(CONCLUSION_TIME)
+    );
+    Err(StartRefusal::new(StartReason::WindowClosesTooSoon, message))
 }
 
 fn closed_message(report: &GateReport) -> String {

@@ -116,7 +116,23 @@ fn a_stale_view_starts_nothing() {
 
 #[test]
 fn a_window_about_to_close_starts_nothing() {
-    assert!(decide(&world(), "2026-03-04T06:57:27Z").is_ok());
-    assert_eq!(refused(&world(), "2026-03-04T06:57:28Z").0, StartReason::WindowClosesTooSoon);
-    assert_eq!(refused(&world(), "2026-03-04T07:00:00Z").0, StartReason::GateClosed);
+    let goes_on = World { current_cycle: Some("c1".to_owned()), ..world() };
+    assert!(decide(&goes_on, "2026-03-04T06:57:27Z").is_ok());
+    assert_eq!(refused(&goes_on, "2026-03-04T06:57:28Z").0, StartReason::WindowClosesTooSoon);
+    assert_eq!(refused(&goes_on, "2026-03-04T07:00:00Z").0, StartReason::GateClosed);
+}
+
+#[test]
+fn no_incumbent_begins_after_which_no_candidate_fits_into_the_window() {
+    // An incumbent of 60 + 8 + 2 * 5 s, a candidate of 120 + 8 + 2 * 5 s, and 15 s to conclude.
+    assert!(decide(&world(), "2026-03-04T06:56:09Z").is_ok());
+    assert_eq!(
+        refused(&world(), "2026-03-04T06:56:10Z"),
+        (
+            StartReason::WindowClosesTooSoon,
+            "the window closes at 2026-03-04T07:00:00Z, in 3m50s; the incumbent takes 1m18s, a candidate after it may \
+             need 2m18s, and 15s more to conclude"
+                .to_owned()
+        )
+    );
 }

@@ -347,6 +347,10 @@ fn the_window_closes_at_its_end() {
     world.spec(|spec| spec["safety"]["windows"] = json!([{ "start": "03:00", "end": "04:00" }]));
     // By the worst case a canary takes its start timeout, its measuring and two graces.
     world.now = at("2026-03-04T03:57:27Z");
+    let plan = world.plan();
+    let makes = plan.intents.iter().any(|intent| matches!(intent, Intent::CreateCanary(_)));
+    assert!(!makes, "an incumbent would fit, and no candidate after it");
+    world.now = at("2026-03-04T03:55:00Z");
     assert!(matches!(world.plan().intents.as_slice(), [Intent::CreateCanary(_), ..]));
     world.now = at("2026-03-04T03:57:28Z");
     world.settle();
