@@ -79,6 +79,13 @@ impl<'a> Person<'a> {
         Self::run(command, input)
     }
 
+    /// `kubectl ARGUMENTS` by somebody who looks after the whole cluster, with a file on standard input.
+    pub(crate) fn kubectl_everywhere(arguments: &[&str], input: &str) -> Said {
+        let mut command = Command::new(variable(KUBECTL));
+        command.args(arguments);
+        Self::run(command, input)
+    }
+
     /// `helm ARGUMENTS`.
     pub(crate) fn helm(arguments: &[&str]) -> Said {
         let mut command = Command::new(variable(HELM));
@@ -92,9 +99,22 @@ impl<'a> Person<'a> {
         Self::helm(&words.lines().collect::<Vec<_>>())
     }
 
+    /// The same with further words: an upgrade.
+    pub(crate) fn upgrade(further: &[&str]) -> Said {
+        let words = variable(INSTALL);
+        Self::helm(&words.lines().chain(further.iter().copied()).collect::<Vec<_>>())
+    }
+
     /// `phaseloop ARGUMENTS`.
     pub(crate) fn phaseloop(&self, arguments: &[&str]) -> Said {
         Self::run(self.command(arguments), "")
+    }
+
+    /// `phaseloop ARGUMENTS` by somebody who looks after the whole cluster.
+    pub(crate) fn phaseloop_everywhere(arguments: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phaseloop"));
+        command.args(arguments);
+        Self::run(command, "")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
