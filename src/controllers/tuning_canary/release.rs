@@ -184,8 +184,9 @@ fn give_back(
     let spend = pod.map(|pod| pod.spend).unwrap_or_default();
     let or_reserved =
         |proven: Option<SignedDuration>, reserved: Duration| proven.map_or(reserved, |part| rounded_up(part).into());
+    let at_most = or_reserved(spend.measure_at_most, reserved.measure).min(reserved.measure);
     status.used = Some(BudgetUse {
-        measure: or_reserved(spend.measure, reserved.measure),
+        measure: or_reserved(spend.measure, at_most),
         hold: or_reserved(spend.hold, reserved.hold),
         proven: spend.measure.is_some() && spend.hold.is_some(),
     });

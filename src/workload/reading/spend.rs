@@ -41,6 +41,9 @@ impl Release {
 pub struct ProvenSpend {
     /// From the engine's being ready to the measurement's end.
     pub measure: Option<SignedDuration>,
+    /// What `measure` can't exceed where it is not known: nobody measures while the probe does not run. An engine that refuses
+    /// to start takes its pod down before the probe has reported.
+    pub measure_at_most: Option<SignedDuration>,
     /// From the engine's start to the last container's end, times GPUs.
     pub hold: Option<SignedDuration>,
 }
@@ -104,7 +107,8 @@ pub(super) fn proven_spend(
     report: &ReadReport,
     gpus: u32,
 ) -> ProvenSpend {
-    let nothing = ProvenSpend { measure: Some(SignedDuration::ZERO), hold: Some(SignedDuration::ZERO) };
+    let zero = Some(SignedDuration::ZERO);
+    let nothing = ProvenSpend { measure: zero, measure_at_most: zero, hold: zero };
     let released_at = match release {
         Release::NothingStarted => return nothing,
         Release::At(time) => time,
@@ -113,11 +117,16 @@ pub(super) fn proven_spend(
     let gpus = i32::try_from(gpus).unwrap_or(i32::MAX);
     let held_since = |start: Timestamp| between(start, released_at).saturating_mul(gpus);
     if !statuses.tests_an_engine() {
-        return ProvenSpend { measure: None, hold: times.first_started_at.map(held_since) };
+        return ProvenSpend { hold: times.first_started_at.map(held_since), ..ProvenSpend::default() };
     }
     match statuses.engine() {
         Some(status) if has_started(status) => {
-            ProvenSpend { measure: measured(times, released_at, report), hold: times.engine_started_at.map(held_since) }
+            let measure = measured(times, released_at, report);
+            ProvenSpend {
+                measure,
+                measure_at_most: measure.or_else(|| probe_lived(times, statuses)),
+                hold: times.engine_started_at.map(held_since),
+            }
         }
         Some(_) => nothing,
         None => ProvenSpend::default(),
@@ -132,6 +141,15 @@ fn measured(times: &ContainerTimes, released_at: Timestamp, report: &ReadReport)
     let start = times.engine_started_at.map_or(ready_at, |started| ready_at.max(started));
     let latest = later_by(times.probe_finished_at.unwrap_or(released_at), RESOLUTION);
     Some(between(start, report.times.measure_ended_at.map_or(latest, |end| end.min(latest))))
+}
+
+/// How long the probe ran at most, of a pod whose containers have all ended.
+fn probe_lived(times: &ContainerTimes, statuses: &Statuses<'_>) -> Option<SignedDuration> {
+    let probe = statuses.probe()?;
+    if !has_started(probe) {
+        return Some(SignedDuration::ZERO);
+    }
+    Some(between(times.probe_started_at?, later_by(times.probe_finished_at?, RESOLUTION)))
 }
 
 fn between(start: Timestamp, end: Timestamp) -> SignedDuration {

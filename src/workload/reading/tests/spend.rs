@@ -11,7 +11,7 @@ fn seconds(seconds: i64) -> Option<SignedDuration> {
 }
 
 fn spend(pod: &Pod) -> (Option<SignedDuration>, Option<SignedDuration>) {
-    let ProvenSpend { measure, hold } = read(pod).spend;
+    let ProvenSpend { measure, hold, .. } = read(pod).spend;
     (measure, hold)
 }
 
@@ -64,6 +64,20 @@ fn a_report_never_claims_less_than_it_can_nor_more_than_the_kubelet_saw() {
 fn without_a_report_the_hold_is_proven_and_the_measuring_is_not() {
     let engine = container(ENGINE, ended(2, 30, 137, "Error", ""));
     assert_eq!(spend(&canary_pod("Failed", engine, ended(3, 29, 137, "Error", ""))), (None, seconds(28)));
+}
+
+#[test]
+fn without_a_report_nothing_was_measured_while_the_probe_did_not_run() {
+    let at_most = |probe| {
+        let engine = container(ENGINE, ended(2, 5, 1, "Error", ""));
+        read(&canary_pod("Failed", engine, probe)).spend.measure_at_most
+    };
+    assert_eq!(at_most(ended(3, 6, 143, "Error", "")), seconds(4), "the second in which it ended is counted whole");
+    assert_eq!(at_most(waiting("PodInitializing")), seconds(0));
+    // The report tells it where there is one, whatever the probe's life.
+    assert_eq!(read(&measured()).spend.measure_at_most, seconds(8));
+    let lost = json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}});
+    assert_eq!(at_most(lost), None, "a kubelet that has lost sight of a container proves nothing");
 }
 
 #[test]
