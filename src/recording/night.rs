@@ -203,6 +203,7 @@ fn serving_domain(record: &EngineRecord, bench: Option<&BenchResult>, outcome: E
             source: MeasurementSource::Serving,
             requests: RequestCounts::default(),
             metrics: BTreeMap::default(),
+            latency_bounds: BTreeMap::default(),
             engine: EngineOutcome::default(),
             engine_view: None,
             cross_check: None,

@@ -2,12 +2,12 @@
 
 use phaseloop::simulation::engine::{
     Batch, EngineRun, EngineSpec, MeasureWindow, Micros, ProbeFigures, RequestEnd, RequestFailure, RequestOutcome,
-    RequestSchedule, measure, run_lives, step_seconds,
+    RequestSchedule, RunTerms, measure, run_lives, step_seconds,
 };
 use phaseloop_core::value::Metric;
 use proptest::prelude::*;
 
-use crate::rig::{NO_LIMITS, arriving, between, fixed, load, roomy, run, terms, with, without_chance};
+use crate::rig::{NO_LIMITS, arriving, between, figures, fixed, load, roomy, run, terms, with, without_chance};
 
 /// An 8B model on an L40S without chance.
 fn calm(pairs: &[(&str, &str)]) -> EngineSpec {
@@ -25,6 +25,15 @@ fn requests(run: &EngineRun) -> &[RequestOutcome] {
 
 fn step(spec: &EngineSpec, batch: &Batch) -> Micros {
     Micros::from_seconds(step_seconds(spec, batch))
+}
+
+/// Mean time from the send to what is looked for, or to the end of the run where that came first.
+fn mean_wait(run: &EngineRun, looked_for: fn(&RequestOutcome) -> Option<Micros>) -> f64 {
+    let waits = requests(run).iter().map(|request| {
+        let came = looked_for(request).filter(|came| *came <= run.until);
+        came.unwrap_or(run.until).since(request.sent_at).ms()
+    });
+    waits.sum::<f64>() / requests(run).len() as f64
 }
 
 /// The same requests, so many times as fast.
@@ -188,6 +197,32 @@ fn behind_one_place_requests_queue_from_the_instant_at_which_they_come_faster_th
             assert_eq!(waited, Micros(place * wait_grows_by), "request {place}, one every {interval:?}");
         }
     }
+}
+
+#[test]
+fn of_a_saturated_engine_the_wait_of_those_that_were_cut_off_is_in_a_lower_bound() {
+    let spec = calm(&[("max-num-seqs", "1")]);
+    let alone = run(&spec, &arriving([Micros::ZERO], 64, 32), 1).0;
+    let service = requests(&alone)[0].ended_at.since(requests(&alone)[0].sent_at);
+    // Twice as many as can be served, until the last has been sent.
+    let schedule = arriving((0..40).map(|place| Micros(place * service.0 / 2)), 64, 32);
+    let terms = RunTerms { lasting: schedule.last_due().plus(Micros(100_000)), ..terms(1) };
+    let run = run_lives(&spec, &schedule, &terms);
+    let figures = figures(&schedule, &run, &terms);
+    let counts = figures.requests;
+    assert_eq!(counts.offered, 40);
+    assert!((15..25).contains(&counts.failed), "{counts:?}");
+    let by_hand = [
+        mean_wait(&run, |request| request.token_times.first().copied()),
+        mean_wait(&run, |request| (request.end == RequestEnd::Finished).then_some(request.ended_at)),
+    ];
+    for (metric, by_hand) in [Metric::TimeToFirstToken, Metric::EndToEndLatency].into_iter().zip(by_hand) {
+        let bound = figures.latency_bounds[&metric];
+        assert_eq!(bound.count, 40, "{metric}");
+        assert!((bound.ms_mean - by_hand).abs() < 1e-6, "{metric}: {bound:?}, {by_hand} by hand");
+        assert!((1..=counts.failed).contains(&bound.cut_off_count), "{metric}: {bound:?}");
+    }
+    assert_eq!(figures.latency_bounds[&Metric::EndToEndLatency].cut_off_count, counts.failed);
 }
 
 #[test]

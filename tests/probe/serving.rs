@@ -147,6 +147,18 @@ fn of_a_saturated_engine_the_client_tells_what_the_engine_tells() {
         due_ms.is_none_or(|due| due > client_ms * 1.1),
         "those that were due waited longer: {due_ms:?}, {client_ms}"
     );
+    // Nobody is refused: who failed was still waiting when the time was up.
+    let requests = report.requests.unwrap();
+    let [first, whole] =
+        [Metric::TimeToFirstToken, Metric::EndToEndLatency].map(|metric| report.latency_bounds[&metric]);
+    for bound in [first, whole] {
+        assert_eq!(bound.count, requests.completed + requests.failed, "{requests:?} {bound:?}");
+    }
+    assert_eq!(whole.cut_off_count, requests.failed, "{requests:?}");
+    assert!((1..=whole.cut_off_count).contains(&first.cut_off_count), "{first:?} {whole:?}");
+    // They are due over five seconds, the last of them a little before the end, and the queue is longer than that.
+    assert!(first.ms_mean > 1_000.0 && first.ms_mean < 5_500.0, "{first:?}");
+    assert!(first.ms_mean <= whole.ms_mean, "{first:?} {whole:?}");
 }
 
 #[test]
@@ -177,6 +189,7 @@ fn what_the_engine_refuses_is_counted_apart() {
     assert_eq!(report.within_slo, Some(55));
     assert_eq!(report.metrics[&Metric::EndToEndLatency].count, 55);
     assert!(report.detail.contains("failed: 5 x http 503"), "{}", report.detail);
+    assert!(report.latency_bounds.is_empty(), "a refusal says nothing of a wait");
 }
 
 #[test]
@@ -194,6 +207,7 @@ fn a_canary_ends_at_the_first_death() {
     let requests = report.requests.unwrap();
     assert!(requests.completed > 0 && requests.completed < requests.offered, "{requests:?} {}", report.detail);
     assert!(report.times.measure_ended_at.unwrap() >= death.at);
+    assert!(report.latency_bounds.is_empty(), "what broke off with the engine waited for nothing");
 }
 
 #[test]
@@ -349,6 +363,8 @@ fn a_measurement_that_is_over_ends_though_the_engine_hangs() {
     assert_eq!(report.detail.split(';').next(), Some("its time was up"));
     let requests = report.requests.unwrap();
     assert!(requests.failed > requests.completed && report.deaths.is_empty(), "{requests:?}");
+    let whole = report.latency_bounds[&Metric::EndToEndLatency];
+    assert!(whole.cut_off_count > whole.count / 2 && whole.ms_mean > 500.0, "{whole:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! A figure is kept in twelve digits: more than any measurement has, and few enough to be read back to the same bits.
 
 use jiff::SignedDuration;
+use kube::KubeSchema;
 use phaseloop_core::{
     analysis::{
         measurement::{
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cross_check::MeasuredCrossCheck,
+    latency_bound::MeasuredBound,
     status::{DomainStatus, MetricSummary},
 };
 use crate::api::schema;
@@ -33,7 +35,7 @@ pub const NOTE_LENGTH_MAX: usize = 256;
 pub const FAILURE_LENGTH_MAX: usize = 300;
 
 /// What was measured of a domain, besides its metrics.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MeasuredDomain {
     /// Who measured: `Serving`, our probe; `Report`, a test image.
@@ -48,6 +50,12 @@ pub struct MeasuredDomain {
     #[schemars(schema_with = "schema::count", rename = "withinSLO")]
     #[serde(rename = "withinSLO")]
     pub within_slo: Option<i64>,
+    /// What time to first token and end-to-end latency came to at least, with the requests that were cut off because the
+    /// measurement was over; left out where none was. Evidence against the engine, never for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["metric".into()]))]
+    pub latency_bounds: Vec<MeasuredBound>,
     /// How the engine fared.
     #[serde(default)]
     pub engine: MeasuredEngine,
@@ -197,7 +205,7 @@ pub fn cut(text: &str, length_max: usize) -> String {
     text.chars().take(length_max).collect()
 }
 
-pub(super) fn wire_count(count: u64) -> i64 {
+pub(crate) fn wire_count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -348,6 +356,7 @@ impl DomainStatus {
             weight: kept_figure(domain.weight).unwrap_or_default(),
             requests: domain.requests.into(),
             within_slo: domain.within_slo.map(wire_count),
+            latency_bounds: MeasuredBound::all_of(&domain.latency_bounds),
             engine: (&domain.engine).into(),
             engine_view: domain.engine_view.map(Into::into),
             cross_check: domain.cross_check.map(Into::into),
@@ -372,6 +381,7 @@ impl DomainStatus {
             source: measured.source,
             requests: measured.requests.into(),
             metrics: self.metrics.iter().map(|metric| (metric.metric, metric.to_summary())).collect(),
+            latency_bounds: measured.latency_bounds.iter().map(|bound| (bound.metric, (*bound).into())).collect(),
             engine: (&measured.engine).into(),
             engine_view: measured.engine_view.map(Into::into),
             cross_check: measured.cross_check.map(Into::into),

@@ -5,6 +5,7 @@
 
 pub mod cross_check;
 pub mod judged;
+pub mod latency_bound;
 pub mod measured;
 pub mod status;
 

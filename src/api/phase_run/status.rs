@@ -177,6 +177,11 @@ pub struct MetricDelta {
     pub metric: Metric,
     /// The run's figure.
     pub current: f64,
+    /// How many of the requests behind that figure were cut off while they waited: it is then a lower bound. Left out where it
+    /// is a figure of what was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::count")]
+    pub cut_off: Option<i64>,
     /// The baseline's figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<f64>,

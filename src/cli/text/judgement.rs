@@ -56,7 +56,8 @@ fn domain_text(text: &mut String, domain: &DomainJudgement) {
 
 /// One metric in one line: figure, baseline, change, limit, outcome.
 pub(super) fn metric_line(metric: &MetricJudgement) -> String {
-    let figure = with_unit(metric.metric, metric.current);
+    let least = metric.cut_off.map_or("", |_| ">= ");
+    let figure = format!("{least}{}", with_unit(metric.metric, metric.current));
     let against = match (metric.baseline, metric.delta_percent) {
         (Some(baseline), Some(delta)) => {
             format!("baseline {} {}", with_unit(metric.metric, baseline), percent(delta))
@@ -72,11 +73,12 @@ fn outcome(metric: &MetricJudgement) -> String {
     let noise = metric.significance.map_or_else(String::new, |figures| {
         format!(", noise {:.0} % over {} runs", figures.noise_percent, figures.runs)
     });
+    let cut_off = metric.cut_off.map_or_else(String::new, |count| format!(", {count} of {} cut off", metric.samples));
     match metric.outcome {
         MetricOutcome::WithinLimits => "within limits".to_owned(),
         MetricOutcome::NotSignificant => format!("not significant ({limit}{noise})"),
-        MetricOutcome::Warning => format!("warning ({limit}{noise})"),
-        MetricOutcome::Critical => format!("critical ({limit}{noise})"),
+        MetricOutcome::Warning => format!("warning ({limit}{noise}{cut_off})"),
+        MetricOutcome::Critical => format!("critical ({limit}{noise}{cut_off})"),
         MetricOutcome::NoBaseline => "nothing to compare with".to_owned(),
         MetricOutcome::TooFewSamples => format!("too few samples ({})", metric.samples),
         MetricOutcome::NotJudged => "shown, not judged".to_owned(),

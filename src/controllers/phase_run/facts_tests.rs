@@ -6,7 +6,7 @@ use phaseloop_core::{
         AnalysisSettings, RunJudgement, judge_run,
         measurement::{
             ClientPace, CountedTwice, CrossCheck, DomainMeasurement, EngineFailure, EngineFailureClass, EngineOutcome,
-            EngineView, MeasurementSource, MemoryFault, RequestCounts,
+            EngineView, LatencyBound, MeasurementSource, MemoryFault, RequestCounts,
         },
         sample::SampleSummary,
     },
@@ -81,8 +81,13 @@ fn domain(name: &'static str) -> impl Strategy<Value = DomainMeasurement> {
         summary(),
         0..4,
     );
-    (counts, engine, view, client, metrics, prop::option::of(0_u64..200), 1..4_i32).prop_map(
-        move |(counts, engine, view, client, metrics, within_slo, weight)| {
+    let bounds = prop::collection::btree_map(
+        prop::sample::select(vec![Metric::TimeToFirstToken, Metric::EndToEndLatency]),
+        (20_u64..400, 0_u64..20, figure(9_000_000), figure(900_000)),
+        0..3,
+    );
+    (counts, engine, view, client, (metrics, bounds), prop::option::of(0_u64..200), 1..4_i32).prop_map(
+        move |(counts, engine, view, client, (metrics, bounds), within_slo, weight)| {
             let (offered, completed, failed, flaky, skipped) = counts;
             let (failures, reported_oom_events, became_ready) = engine;
             DomainMeasurement {
@@ -92,6 +97,12 @@ fn domain(name: &'static str) -> impl Strategy<Value = DomainMeasurement> {
                 source: if flaky > 1 { MeasurementSource::Report } else { MeasurementSource::Serving },
                 requests: RequestCounts { offered, completed, failed, flaky, skipped },
                 metrics,
+                latency_bounds: bounds
+                    .into_iter()
+                    .map(|(metric, (count, cut_off_count, ms_mean, ms_standard_deviation))| {
+                        (metric, LatencyBound { count, cut_off_count, ms_mean, ms_standard_deviation })
+                    })
+                    .collect(),
                 engine: EngineOutcome { failures, reported_oom_events, became_ready },
                 engine_view: view.map(|(time_to_first_token, end_to_end, kv_cache)| EngineView {
                     time_to_first_token_ms_mean: Some(time_to_first_token),
@@ -227,11 +238,34 @@ proptest! {
 }
 
 #[test]
+fn a_saturated_run_that_was_stored_is_degraded_by_its_lower_bound_and_says_so() {
+    let summary = |mean| SampleSummary { count: 300, ..SampleSummary::of_single_figure(mean) };
+    let mut domain = one_domain();
+    domain.metrics.insert(Metric::EndToEndLatency, summary(100.0));
+    let started = at("2026-03-01T03:00:00Z");
+    let mut runs: Vec<RunMeasurement> =
+        (0..4_i32).map(|night| run(&format!("n{night}"), started + NIGHT * night, vec![domain.clone()])).collect();
+    domain.requests = RequestCounts { offered: 300, completed: 270, failed: 30, ..RequestCounts::default() };
+    let bound = LatencyBound { count: 300, cut_off_count: 30, ms_mean: 900.0, ms_standard_deviation: 300.0 };
+    domain.latency_bounds.insert(Metric::EndToEndLatency, bound);
+    runs.push(run("last", started + NIGHT * 4, vec![domain]));
+    let (judgements, objects) = judge_all(&runs, true);
+    assert_eq!(judgements[4].verdict, Verdict::Degraded, "{:?}", judgements[4].reasons);
+    let row = &objects[4].status.as_ref().unwrap().domains[0];
+    let delta = row.deltas.iter().find(|delta| delta.metric == Metric::EndToEndLatency).unwrap();
+    assert_eq!((delta.current, delta.cut_off, delta.severity), (900.0, Some(30), Some(Severity::Critical)));
+    assert!(row.messages[0].contains("at least 900.0 ms (30 of 300 requests were cut off"), "{:?}", row.messages);
+}
+
+#[test]
 fn what_is_no_number_is_not_kept() {
     assert_eq!(kept_figure(f64::NAN), None);
     let mut measured = one_domain();
     measured.metrics.insert(Metric::EndToEndLatency, SampleSummary::of_single_figure(f64::INFINITY));
-    assert!(DomainStatus::of_measurement(&measured).metrics.is_empty());
+    let bound = LatencyBound { count: 9, cut_off_count: 1, ms_mean: f64::NAN, ms_standard_deviation: 1.0 };
+    measured.latency_bounds.insert(Metric::EndToEndLatency, bound);
+    let kept = DomainStatus::of_measurement(&measured);
+    assert!(kept.metrics.is_empty() && kept.measured.unwrap().latency_bounds.is_empty());
 }
 
 fn one_domain() -> DomainMeasurement {
@@ -242,6 +276,7 @@ fn one_domain() -> DomainMeasurement {
         source: MeasurementSource::Serving,
         requests: RequestCounts { offered: 300, completed: 300, ..RequestCounts::default() },
         metrics: BTreeMap::new(),
+        latency_bounds: BTreeMap::new(),
         engine: EngineOutcome { became_ready: Some(true), ..EngineOutcome::default() },
         engine_view: None,
         cross_check: None,

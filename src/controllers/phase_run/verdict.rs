@@ -13,7 +13,7 @@ use phaseloop_core::{
 };
 
 use crate::api::phase_run::{
-    measured::{cut, kept_figure},
+    measured::{cut, kept_figure, wire_count},
     status::{
         BaselineChange, BaselineReference, DomainStatus, MetricDelta, PhaseRunStatus, RunEnvironment, SymptomReport,
     },
@@ -90,6 +90,7 @@ fn delta(judged: &MetricJudgement) -> Option<MetricDelta> {
     Some(MetricDelta {
         metric: judged.metric,
         current: kept_figure(judged.current)?,
+        cut_off: judged.cut_off.map(wire_count),
         baseline: judged.baseline.and_then(kept_figure),
         delta_percent: judged.delta_percent.and_then(kept_figure),
         significant: judged.significance.map(|figures| figures.significant),

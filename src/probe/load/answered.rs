@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 use phaseloop_core::{
     analysis::{
         bench::BenchRequest,
-        measurement::ClientPace,
+        measurement::{ClientPace, LatencyBound},
         sample::SampleSummary,
-        summary::{percentile, summarise_samples},
+        summary::{Moments, percentile, summarise_samples},
     },
     value::Metric,
 };
 
 use super::Micros;
 
-/// Samples of the requests that were answered, milliseconds.
+/// Samples of the requests that were answered, and of those that were cut off while they waited, milliseconds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AnsweredRequests {
     from: Micros,
@@ -26,6 +26,18 @@ pub(crate) struct AnsweredRequests {
     first_tokens_ms: Vec<f64>,
     per_token_ms: Vec<f64>,
     end_to_end_ms: Vec<f64>,
+    cut_off: CutOffRequests,
+}
+
+/// Requests that were cut off because the measurement was over, milliseconds.
+#[derive(Debug, Clone, PartialEq)]
+struct CutOffRequests {
+    /// TTFT of those that had their first text.
+    first_tokens_ms: Vec<f64>,
+    /// What the others had waited for theirs.
+    without_first_ms: Vec<f64>,
+    /// What all of them had waited for their end.
+    without_end_ms: Vec<f64>,
 }
 
 impl AnsweredRequests {
@@ -39,6 +51,11 @@ impl AnsweredRequests {
             first_tokens_ms: Vec::new(),
             per_token_ms: Vec::new(),
             end_to_end_ms: Vec::new(),
+            cut_off: CutOffRequests {
+                first_tokens_ms: Vec::new(),
+                without_first_ms: Vec::new(),
+                without_end_ms: Vec::new(),
+            },
         }
     }
 
@@ -58,6 +75,28 @@ impl AnsweredRequests {
         self.count += 1;
         self.last = self.last.max(last);
         request
+    }
+
+    /// Takes a request that was in flight at `until`, the measurement's end; `first` is when its first text came, if it came.
+    /// It has waited from its real send on, as the others did: what it was late by is the client's.
+    pub(crate) fn cut_off(&mut self, sent_at: Micros, first: Option<Micros>, until: Micros) {
+        let waited_ms = until.since(sent_at).ms();
+        match first.filter(|first| *first <= until) {
+            Some(first) => self.cut_off.first_tokens_ms.push(first.since(sent_at).ms()),
+            None => self.cut_off.without_first_ms.push(waited_ms),
+        }
+        self.cut_off.without_end_ms.push(waited_ms);
+    }
+
+    /// What TTFT and E2E came to at least, of all that were answered or cut off; nothing where none was cut off.
+    pub(crate) fn latency_bounds(&self) -> BTreeMap<Metric, LatencyBound> {
+        let cut_off = &self.cut_off;
+        if cut_off.without_end_ms.is_empty() {
+            return BTreeMap::new();
+        }
+        let first = bound([&self.first_tokens_ms, &cut_off.first_tokens_ms], &cut_off.without_first_ms);
+        let whole = bound([&self.end_to_end_ms, &[]], &cut_off.without_end_ms);
+        [(Metric::TimeToFirstToken, first), (Metric::EndToEndLatency, whole)].into()
     }
 
     /// From the measurement's beginning to the last answer.
@@ -86,6 +125,18 @@ impl AnsweredRequests {
             }
         }
         metrics
+    }
+}
+
+fn bound(known_ms: [&[f64]; 2], cut_off_ms: &[f64]) -> LatencyBound {
+    let mut moments = Moments::default();
+    let samples = known_ms.into_iter().chain([cut_off_ms]).flatten().copied();
+    samples.filter(|sample| Moments::accepts(*sample)).for_each(|sample| moments.push(sample));
+    LatencyBound {
+        count: moments.count,
+        cut_off_count: cut_off_ms.len() as u64,
+        ms_mean: moments.mean,
+        ms_standard_deviation: moments.standard_deviation(),
     }
 }
 

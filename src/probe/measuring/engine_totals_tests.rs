@@ -225,6 +225,7 @@ impl Outcome {
             source: MeasurementSource::Serving,
             requests: RequestCounts { offered: 100, completed: 100, ..RequestCounts::default() },
             metrics: figures.metrics,
+            latency_bounds: figures.latency_bounds,
             engine: EngineOutcome::default(),
             engine_view: self.totals.view(),
             cross_check: self.totals.cross_check(&self.journal),

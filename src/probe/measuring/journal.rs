@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use phaseloop_core::{
     analysis::{
         bench::LatencyLimits,
-        measurement::{ClientPace, RequestCounts},
+        measurement::{ClientPace, LatencyBound, RequestCounts},
         sample::SampleSummary,
         summary::StreamingSummary,
     },
@@ -86,6 +86,8 @@ pub(super) struct Figures {
     /// Which requests met every limit, in the order of the schedule.
     pub(super) met: Vec<bool>,
     pub(super) metrics: BTreeMap<Metric, SampleSummary>,
+    /// What latencies came to at least, with the requests that were in flight at the end.
+    pub(super) latency_bounds: BTreeMap<Metric, LatencyBound>,
     pub(super) inter_token_latency: Option<SampleSummary>,
     pub(super) client: Option<ClientPace>,
 }
@@ -204,7 +206,7 @@ impl Journal {
         };
         for record in &self.records {
             let Some(due) = record.due.filter(|due| window.holds(*due)) else { continue };
-            tally.take(record, due, limits);
+            tally.take(record, due, limits, ended);
         }
         Some(tally.figures(self.interval_ms_mean, self.gaps.summary()))
     }
@@ -225,7 +227,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn take(&mut self, record: &Record, due: Micros, limits: &LatencyLimits) {
+    fn take(&mut self, record: &Record, due: Micros, limits: &LatencyLimits, ended: Micros) {
         self.requests.offered += 1;
         let Some(sent_at) = record.sent_at else {
             self.met.push(false);
@@ -234,6 +236,9 @@ impl Tally {
         self.delays_ms.push(sent_at.since(due).ms());
         let Some(Outcome::Answered(answer)) = record.outcome else {
             // Failed, or cut off by the end of the load.
+            if record.outcome.is_none() {
+                self.answered.cut_off(sent_at, record.first_at, ended);
+            }
             self.requests.failed += 1;
             self.met.push(false);
             return;
@@ -248,6 +253,7 @@ impl Tally {
             requests: self.requests,
             met: self.met,
             metrics: self.answered.metrics(),
+            latency_bounds: self.answered.latency_bounds(),
             inter_token_latency,
             client: client_pace(self.delays_ms, interval_ms_mean),
         }

@@ -86,6 +86,53 @@ fn what_failed_was_cut_off_or_never_sent_is_told_apart_and_meets_nothing() {
 }
 
 #[test]
+fn who_was_cut_off_had_waited_from_the_real_send_to_the_end_and_is_in_a_lower_bound() {
+    let mut journal = open(8);
+    answer(&mut journal, 2, 0, Some(5));
+    let send_late = |journal: &mut Journal, index, late| {
+        let due = journal.due(index).unwrap();
+        journal.sent(index, due, due.plus(ms(late)));
+    };
+    // Sent at 304 ms, and without any text; sent at 400 ms, with its first text at 430 ms.
+    send_late(&mut journal, 3, 4);
+    send_late(&mut journal, 4, 0);
+    journal.first_text(4, BEGINNING.plus(ms(430)));
+    // Broken off with its first text; refused; never sent.
+    send_late(&mut journal, 5, 0);
+    journal.first_text(5, BEGINNING.plus(ms(510)));
+    journal.failed(5, "cut off".to_owned(), Some(BEGINNING.plus(ms(600))));
+    send_late(&mut journal, 6, 0);
+    journal.failed(6, "http 503".to_owned(), None);
+    let figures = journal.figures(BEGINNING.plus(ms(1_000)), &no_limits()).unwrap();
+    let close = |figure: f64, expected: f64| assert!((figure - expected).abs() < 1e-9, "{figure} {expected}");
+    let first = figures.latency_bounds[&Metric::TimeToFirstToken];
+    assert_eq!((first.count, first.cut_off_count), (3, 1));
+    close(first.ms_mean, (10.0 + 30.0 + 696.0) / 3.0);
+    let whole = figures.latency_bounds[&Metric::EndToEndLatency];
+    assert_eq!((whole.count, whole.cut_off_count), (3, 2));
+    let mean = (50.0 + 696.0 + 600.0) / 3.0;
+    close(whole.ms_mean, mean);
+    let squares: f64 = [50.0_f64, 696.0, 600.0].iter().map(|waited| (waited - mean).powi(2)).sum();
+    close(whole.ms_standard_deviation, (squares / 2.0).sqrt());
+    assert_eq!(figures.metrics[&Metric::EndToEndLatency].mean, 50.0, "it is in no latency");
+    assert_eq!(figures.latency_bounds.len(), 2);
+}
+
+#[test]
+fn where_nobody_was_cut_off_there_is_no_lower_bound() {
+    let mut journal = open(8);
+    answer(&mut journal, 2, 0, Some(5));
+    let due = journal.due(3).unwrap();
+    journal.sent(3, due, due);
+    journal.failed(3, "http 503".to_owned(), None);
+    // In flight as well, but due before the measurement.
+    let due = journal.due(1).unwrap();
+    journal.sent(1, due, due);
+    let figures = journal.figures(LATE, &no_limits()).unwrap();
+    assert_eq!((figures.requests.failed, figures.latency_bounds.len()), (1, 0));
+}
+
+#[test]
 fn each_limit_decides_by_the_place_in_the_schedule() {
     let mut journal = open(4);
     answer(&mut journal, 2, 0, Some(5));

@@ -48,7 +48,11 @@ impl Facts<'_, '_> {
         report.deaths.sort_by_key(|death| death.at);
         report.engine = self.engine();
         report.gpu = probe.records.as_ref().and_then(|records| records.last()).and_then(|record| record.gpu.clone());
-        if let Some(figures) = self.figures {
+        if let Some(mut figures) = self.figures {
+            if !end.ending.is_by_time() {
+                // What was in flight then broke off with the engine, whether or not its connection had told so.
+                figures.latency_bounds.clear();
+            }
             add_figures(&mut report, figures, probe.request);
             report.engine_view = probe.totals.view();
             report.cross_check = probe.load.as_ref().and_then(|(_, load)| probe.totals.cross_check(&load.journal()));
@@ -94,6 +98,7 @@ fn add_figures(report: &mut ProbeReport, figures: Figures, request: &ProbeReques
     report.within_slo = has_limits.then(|| figures.met.iter().filter(|met| **met).count() as u64);
     report.met = has_limits.then(|| MetRequests { schedule: request.schedule_hash(), met: figures.met });
     report.metrics = figures.metrics.into_iter().map(|(metric, summary)| (metric, summary.into())).collect();
+    report.latency_bounds = figures.latency_bounds;
     report.inter_token_latency = figures.inter_token_latency.map(Into::into);
     report.client = figures.client;
 }

@@ -7,7 +7,7 @@ use phaseloop_core::{
         bench::LatencyLimits,
         measurement::{
             ClientPace, CountedTwice, CrossCheck, DomainMeasurement, EngineFailure, EngineOutcome, EngineView,
-            MeasurementSource, RequestCounts,
+            LatencyBound, MeasurementSource, RequestCounts,
         },
         sample::SampleSummary,
         summary::summarise_samples,
@@ -45,6 +45,8 @@ pub struct ProbeFigures {
     pub requests: RequestCounts,
     /// Summaries of what was completed, by metric.
     pub metrics: BTreeMap<Metric, SampleSummary>,
+    /// What TTFT and E2E came to at least, with the requests that were in flight when the client went.
+    pub latency_bounds: BTreeMap<Metric, LatencyBound>,
     /// Time between two tokens of a request, all gaps pooled, milliseconds.
     pub inter_token_latency: Option<SampleSummary>,
     /// Requests that met every limit.
@@ -84,6 +86,7 @@ pub fn measure(
     let outcomes = outcomes_by_request(schedule, &run.served());
     let sent = sent_by_request(schedule, &run.sent);
     let beginning = run.beginning.unwrap_or(window.from);
+    let seen = |at: Micros| client.acts_at(beginning, at);
     for ((request, outcome), sent) in schedule.requests.iter().zip(&outcomes).zip(&sent) {
         let due = match (&schedule.mode, outcome) {
             (ArrivalMode::Open { .. }, _) => beginning.plus(request.due),
@@ -95,7 +98,7 @@ pub fn measure(
             continue;
         }
         match (outcome, sent) {
-            (Some(outcome), _) => tally.take(outcome, request.output_tokens, client, beginning),
+            (Some(outcome), _) => tally.take(outcome, request.output_tokens, seen, run.until),
             (None, Some(sent)) if sent.sent_at < window.until => {
                 // Nobody listened.
                 tally.fail(sent.delay);
@@ -189,12 +192,17 @@ impl Tally {
         }
     }
 
-    fn take(&mut self, outcome: &RequestOutcome, tokens: u64, client: &ClientCondition, beginning: Micros) {
+    /// `seen` is when the client saw what came at an instant, `until` when it went.
+    fn take(&mut self, outcome: &RequestOutcome, tokens: u64, seen: impl Fn(Micros) -> Micros, until: Micros) {
         if outcome.end != RequestEnd::Finished {
+            if outcome.end == RequestEnd::CutOff {
+                let first = outcome.token_times.first().map(|at| seen(*at));
+                self.answered.cut_off(outcome.sent_at, first, until);
+            }
             self.fail(outcome.delay);
             return;
         }
-        let seen: Vec<Micros> = outcome.token_times.iter().map(|at| client.acts_at(beginning, *at)).collect();
+        let seen: Vec<Micros> = outcome.token_times.iter().map(|at| seen(*at)).collect();
         let (Some(first), Some(last)) = (seen.first().copied(), seen.last().copied()) else {
             self.fail(outcome.delay);
             return;
@@ -232,6 +240,7 @@ impl Tally {
         ProbeFigures {
             requests: self.requests,
             metrics: self.answered.metrics(),
+            latency_bounds: self.answered.latency_bounds(),
             inter_token_latency: summarise_samples(&gaps_ms).summary,
             within_slo: self.met.iter().filter(|met| **met).count() as u64,
             met: MetRequests { schedule: schedule.hash.clone(), met: self.met },
@@ -253,6 +262,7 @@ impl ProbeFigures {
             source: MeasurementSource::Serving,
             requests: self.requests,
             metrics: self.metrics.clone(),
+            latency_bounds: self.latency_bounds.clone(),
             engine,
             engine_view: Some(self.engine_view),
             cross_check: Some(self.cross_check),

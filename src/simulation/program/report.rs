@@ -40,6 +40,9 @@ impl Reporting<'_> {
         report.times.measure_started_at = Some(self.probe.line.instant(window.from));
         report.times.measure_ended_at = Some(self.at.max(self.probe.line.instant(window.from)));
         self.add_figures(&mut report, &self.figures(load, window));
+        if !ending.is_by_time() {
+            report.latency_bounds.clear();
+        }
         report
     }
 
@@ -79,6 +82,7 @@ impl Reporting<'_> {
             met
         });
         report.metrics = figures.metrics.iter().map(|(metric, summary)| (*metric, (*summary).into())).collect();
+        report.latency_bounds.clone_from(&figures.latency_bounds);
         report.inter_token_latency = figures.inter_token_latency.map(Into::into);
         report.engine_view = Some(figures.engine_view);
         report.cross_check = Some(figures.cross_check);

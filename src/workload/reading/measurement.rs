@@ -53,6 +53,7 @@ fn probed(reading: &TestPodReading, report: Option<&ProbeReport>) -> DomainMeasu
             .and_then(|report| report.requests)
             .unwrap_or(RequestCounts { offered, ..RequestCounts::default() }),
         metrics: metrics.filter_map(|(metric, figures)| Some((*metric, figures.summary()?))).collect(),
+        latency_bounds: report.map(|report| report.latency_bounds.clone()).unwrap_or_default(),
         engine: EngineOutcome {
             failures: failures(reading, None),
             reported_oom_events: 0,
@@ -104,6 +105,7 @@ fn empty_report() -> DomainMeasurement {
         source: MeasurementSource::Report,
         requests: RequestCounts::default(),
         metrics: std::collections::BTreeMap::new(),
+        latency_bounds: std::collections::BTreeMap::new(),
         engine: EngineOutcome::default(),
         engine_view: None,
         cross_check: None,

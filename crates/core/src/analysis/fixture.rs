@@ -49,6 +49,7 @@ pub(crate) fn domain(end_to_end_ms: f64, throughput: f64) -> DomainMeasurement {
         ]
         .into_iter()
         .collect(),
+        latency_bounds: BTreeMap::new(),
         engine: EngineOutcome { became_ready: Some(true), ..EngineOutcome::default() },
         engine_view: Some(EngineView {
             end_to_end_latency_ms_mean: Some(end_to_end_ms * 0.95),

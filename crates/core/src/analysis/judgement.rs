@@ -128,6 +128,9 @@ pub struct MetricJudgement {
     pub current: f64,
     /// How many samples it rests on.
     pub samples: u64,
+    /// Where the figure is a lower bound: how many of the samples are of requests that were cut off while they waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<u64>,
     /// The median of the baseline's figures; absent without a baseline.
     pub baseline: Option<f64>,
     /// Change in percent, signed; absent where the baseline is absent or zero.

@@ -42,6 +42,10 @@ pub struct DomainMeasurement {
     pub requests: RequestCounts,
     /// Summaries by metric. OOM events and pass rate are derived from `engine` and `requests`, not listed here.
     pub metrics: BTreeMap<Metric, SampleSummary>,
+    /// What TTFT and the whole latency came to at least, with the requests that were cut off; empty where none was, or where
+    /// nobody tells. Evidence against the engine and never for it: it serves in no baseline.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub latency_bounds: BTreeMap<Metric, LatencyBound>,
     /// How the engine fared.
     pub engine: EngineOutcome,
     /// What the engine says of itself over the same time; absent where it was not read.
@@ -87,6 +91,21 @@ pub struct RequestCounts {
     pub flaky: u64,
     /// Tests skipped on purpose; not part of `offered`.
     pub skipped: u64,
+}
+
+/// A latency over all requests that were answered, or cut off because the measurement was over. Who was cut off had waited so
+/// long and would have waited longer, so that the mean is a lower bound. What was refused or broke off is not in it.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LatencyBound {
+    /// How many requests. At least 1.
+    pub count: u64,
+    /// How many of them were cut off before they had what the latency runs to: they count with their wait so far.
+    pub cut_off_count: u64,
+    /// Mean, milliseconds.
+    pub ms_mean: f64,
+    /// Sample standard deviation, milliseconds; 0 for one request.
+    pub ms_standard_deviation: f64,
 }
 
 /// How the engine fared in a domain.

@@ -99,6 +99,7 @@ impl BenchResult {
             source: MeasurementSource::Serving,
             requests: self.requests,
             metrics: self.metrics.clone(),
+            latency_bounds: BTreeMap::new(),
             engine: EngineOutcome { became_ready, ..EngineOutcome::default() },
             engine_view: None,
             cross_check: None,

@@ -84,6 +84,7 @@ impl Tally {
             },
             current,
             samples: self.count,
+            cut_off: None,
             baseline: self.usual,
             delta_percent,
             warning_percent: None,

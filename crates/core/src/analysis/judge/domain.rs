@@ -22,7 +22,8 @@ use crate::{
 };
 
 /// Judges one domain: first what the engine said of itself (a death out of memory needs no samples), then whether the
-/// measurement is valid, then the pass rate, then, unless too many requests failed, the rest.
+/// measurement is valid, then the pass rate, then, unless too many requests failed, the rest; if too many did, what latencies
+/// came to at least.
 pub(super) fn judge_domain(
     domain: &DomainMeasurement,
     key: BaselineKey,
@@ -108,10 +109,30 @@ impl Weighing<'_> {
     fn weigh_performance(&mut self) {
         let Comparison { domain, settings, .. } = self.comparison;
         let valid = self.evidence.blocking.is_empty() && !too_many_failed(domain, settings);
+        let has_bounds = self.may_be_judged_by_bounds();
         for metric in COMPARED_METRICS.into_iter().filter(|metric| *metric != Metric::PassRate) {
-            let compared = if valid { self.comparison.judge(metric) } else { self.comparison.show(metric) };
+            let bound = if has_bounds { self.comparison.judge_bound(metric) } else { None };
+            let compared = match bound {
+                Some(bound) => bound,
+                None if valid => self.comparison.judge(metric),
+                None => self.comparison.show(metric),
+            };
             self.take(compared);
         }
+    }
+
+    /// Whether latencies that can't be judged, because too many requests failed and for no other reason, may be held against
+    /// the engine by what they came to at least: only requests that were cut off are in that, so that those that failed
+    /// otherwise must be as few as ever.
+    fn may_be_judged_by_bounds(&self) -> bool {
+        let Comparison { domain, settings, .. } = self.comparison;
+        let else_valid =
+            self.evidence.blocking.iter().all(|finding| finding.reason == AnalysisReason::TooManyFailedRequests);
+        let cut_off = domain.latency_bounds.values().map(|bound| bound.cut_off_count).max().unwrap_or_default();
+        let others = domain.requests.failed.saturating_sub(cut_off);
+        let others_percent = percent_of(others, answered(domain.requests));
+        let few_others = others_percent <= settings.validity.failed_percent_max(domain.source);
+        else_valid && cut_off > 0 && few_others && too_many_failed(domain, settings)
     }
 
     /// Takes up a comparison and says whether it degrades the domain.

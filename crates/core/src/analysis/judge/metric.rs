@@ -5,7 +5,7 @@ use crate::{
         baseline::Baseline,
         figure::{Figure, baseline_figures, figure_of},
         judgement::{MetricJudgement, MetricOutcome, SignificanceFigures, Tails},
-        measurement::DomainMeasurement,
+        measurement::{DomainMeasurement, LatencyBound},
         reason::{AnalysisReason, Finding},
         sample::SampleSummary,
         settings::AnalysisSettings,
@@ -49,9 +49,30 @@ impl Comparison<'_> {
             }
             Figure::Missing => Compared::Absent,
             Figure::TooFewSamples(summary) => self.shown(metric, &summary, MetricOutcome::TooFewSamples),
-            Figure::Usable(summary) if comparable => self.compare(metric, &summary, &usual),
+            Figure::Usable(summary) if comparable => {
+                let (judgement, finding) = self.compare(metric, &summary, &usual, None);
+                Compared::Judged(Box::new(judgement), finding)
+            }
             Figure::Usable(summary) => self.shown(metric, &summary, MetricOutcome::NoBaseline),
         }
+    }
+
+    /// Judges what a latency came to at least. Nothing unless that alone is worse than the limit and beyond the noise: a lower
+    /// bound within the limits proves nothing.
+    pub(super) fn judge_bound(self, metric: Metric) -> Option<Compared> {
+        let bound = self.domain.latency_bounds.get(&metric)?;
+        let usual = self.usual_figures(metric);
+        let is_figure = bound.ms_mean.is_finite() && bound.ms_standard_deviation.is_finite() && bound.ms_mean >= 0.0;
+        if !is_figure || bound.count < self.settings.validity.samples_min || usual.len() < self.settings.minimum_runs {
+            return None;
+        }
+        let summary = SampleSummary {
+            count: bound.count,
+            standard_deviation: bound.ms_standard_deviation,
+            ..SampleSummary::of_single_figure(bound.ms_mean)
+        };
+        let (judgement, finding) = self.compare(metric, &summary, &usual, Some(bound));
+        judgement.outcome.severity().map(|_| Compared::Judged(Box::new(judgement), finding))
     }
 
     /// Shows a metric without judging it: the measurement is invalid.
@@ -83,7 +104,14 @@ impl Comparison<'_> {
         Compared::Judged(Box::new(self.judgement(metric, summary, outcome, centre, None)), None)
     }
 
-    fn compare(self, metric: Metric, summary: &SampleSummary, usual: &[f64]) -> Compared {
+    /// `bound` is what the summary is of, where it is of no more than a lower bound.
+    fn compare(
+        self,
+        metric: Metric,
+        summary: &SampleSummary,
+        usual: &[f64],
+        bound: Option<&LatencyBound>,
+    ) -> (MetricJudgement, Option<Finding>) {
         let family = metric.family();
         let settings = &self.settings.significance;
         let noise = Noise::of_runs(family, usual, SpreadEstimator::StandardDeviation, settings);
@@ -106,12 +134,15 @@ impl Comparison<'_> {
             Some(Severity::Warning) => MetricOutcome::Warning,
             Some(Severity::Critical) => MetricOutcome::Critical,
         };
-        let judgement = self.judgement(metric, summary, outcome, Some(noise.centre), Some(figures));
+        let mut judgement = self.judgement(metric, summary, outcome, Some(noise.centre), Some(figures));
+        if let Some(bound) = bound {
+            (judgement.cut_off, judgement.tails) = (Some(bound.cut_off_count), None);
+        }
         let finding = limits.zip(severity).map(|(limits, severity)| {
             let reason = if figures.significant { reason_of(family) } else { AnalysisReason::ChangeNotSignificant };
             Finding::of_domain(reason, &self.domain.name, told(&judgement, limits, severity, &figures))
         });
-        Compared::Judged(Box::new(judgement), finding)
+        (judgement, finding)
     }
 
     fn limits(self, family: MetricFamily) -> Option<Limits> {
@@ -132,6 +163,7 @@ impl Comparison<'_> {
             outcome,
             current: summary.mean,
             samples: summary.count,
+            cut_off: None,
             baseline: centre,
             delta_percent: centre.map(|centre| change_percent(summary.mean, centre)),
             warning_percent: limits.map(|limits| limits.warning_percent),
@@ -184,6 +216,14 @@ const fn reason_of(family: MetricFamily) -> AnalysisReason {
     }
 }
 
+/// The figure, and where it is a lower bound, of which requests.
+fn told_figure(judgement: &MetricJudgement) -> String {
+    let figure = figure_text(judgement.metric, judgement.current);
+    let Some(cut_off) = judgement.cut_off else { return figure };
+    let before = if judgement.metric == Metric::TimeToFirstToken { "first token" } else { "end" };
+    format!("at least {figure} ({cut_off} of {} requests were cut off before their {before})", judgement.samples)
+}
+
 /// The change in one sentence: the figure, its limit, and what noise explains.
 fn told(judgement: &MetricJudgement, limits: Limits, severity: Severity, noise: &SignificanceFigures) -> String {
     let metric = judgement.metric;
@@ -192,7 +232,7 @@ fn told(judgement: &MetricJudgement, limits: Limits, severity: Severity, noise: 
         Severity::Warning => limits.warning_percent,
         Severity::Critical => limits.critical_percent,
     };
-    let figure = figure_text(metric, judgement.current);
+    let figure = told_figure(judgement);
     let usual = judgement.baseline.map_or_else(String::new, |usual| figure_text(metric, usual));
     let delta = judgement.delta_percent.map_or_else(String::new, |delta| format!("{delta:+.1}%"));
     let stand = if noise.significant { "beyond" } else { "within" };

@@ -22,7 +22,7 @@ pub enum ReportPart {
     LongValues,
     /// What of the messages lies beyond 60 characters.
     Messages,
-    /// The metrics, the engine's own figures and the client's pace.
+    /// The metrics, what latencies came to at least, the engine's own figures and the client's pace.
     Metrics,
     /// The engine's configuration, the model and the GPUs.
     Environment,
@@ -92,6 +92,7 @@ impl ProbeReport {
             }
             ReportPart::Metrics => {
                 self.metrics.clear();
+                self.latency_bounds.clear();
                 (self.inter_token_latency, self.engine_view) = (None, None);
                 (self.cross_check, self.client) = (None, None);
             }

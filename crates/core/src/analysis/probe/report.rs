@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::ReportPart;
 use crate::{
     analysis::{
-        measurement::{ClientPace, CrossCheck, EngineFailure, EngineView, RequestCounts},
+        measurement::{ClientPace, CrossCheck, EngineFailure, EngineView, LatencyBound, RequestCounts},
         sample::SampleSummary,
     },
     prelude::*,
@@ -37,6 +37,13 @@ reasons! {
     }
 }
 
+impl ProbeEnding {
+    /// Whether what was in flight at the end was cut off because time was up, and by nothing else.
+    pub const fn is_by_time(self) -> bool {
+        matches!(self, Self::Measured | Self::OutOfTime)
+    }
+}
+
 /// What a probe says. What it did not see is absent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProbeReport {
@@ -54,6 +61,9 @@ pub struct ProbeReport {
     pub met: Option<MetRequests>,
     /// Figures by metric. Only what a client measures: neither OOM events nor a pass rate.
     pub metrics: BTreeMap<Metric, ReportedMetric>,
+    /// What TTFT and the whole latency came to at least, requests included that were cut off when the time of the measurement
+    /// was up; empty where none was.
+    pub latency_bounds: BTreeMap<Metric, LatencyBound>,
     /// Gaps between tokens, milliseconds: shown beside the metrics, and judged by nobody.
     pub inter_token_latency: Option<ReportedMetric>,
     /// What the engine's own metrics say; absent where they were not read.
@@ -83,6 +93,7 @@ impl ProbeReport {
             within_slo: None,
             met: None,
             metrics: BTreeMap::new(),
+            latency_bounds: BTreeMap::new(),
             inter_token_latency: None,
             engine_view: None,
             cross_check: None,

@@ -5,8 +5,8 @@ use super::*;
 use crate::{
     analysis::{
         measurement::{
-            ClientPace, CountedTwice, CrossCheck, EngineFailure, EngineFailureClass, EngineView, MemoryFault,
-            RequestCounts,
+            ClientPace, CountedTwice, CrossCheck, EngineFailure, EngineFailureClass, EngineView, LatencyBound,
+            MemoryFault, RequestCounts,
         },
         probe::{
             DEATHS_MAX, DETAIL_LENGTH_MAX, MetricSpread, PROBE_REPORT_FIELDS, ProbeEnding, ProbeReportError,
@@ -60,6 +60,11 @@ fn full() -> ProbeReport {
             (Metric::EndToEndLatency, latency(800)),
             (Metric::Throughput, SampleSummary::of_single_figure(27.5).into()),
             (Metric::OutputTokenThroughput, SampleSummary::of_single_figure(880.0).into()),
+        ]
+        .into(),
+        latency_bounds: [
+            (Metric::TimeToFirstToken, bound((200, 0, 22.5, 4.5))),
+            (Metric::EndToEndLatency, bound((200, 2, 845.5, 64.25))),
         ]
         .into(),
         inter_token_latency: Some(latency(4)),
@@ -161,6 +166,17 @@ fn a_metric_without_its_quantiles_is_shown_but_has_no_summary() {
 }
 
 #[test]
+fn lower_bounds_take_a_hundred_bytes_and_a_report_of_before_them_reads_as_one_without() {
+    let bounded = full();
+    let without = ProbeReport { latency_bounds: BTreeMap::new(), ..full() };
+    let (text, shorter) = (bounded.write(ROOM), without.write(ROOM));
+    assert!(text.len() - shorter.len() < 100, "{}", text.len() - shorter.len());
+    assert!(!shorter.contains("\"b\":"), "what is absent is not written: {shorter}");
+    let bounds = |text: &str| ProbeReport::read(text).map(|report| report.latency_bounds);
+    assert_eq!((bounds(&shorter), bounds(&text)), (Ok(BTreeMap::new()), Ok(bounded.latency_bounds)));
+}
+
+#[test]
 fn figures_that_are_no_numbers_are_left_out_and_never_written_as_null() {
     let mut report = full();
     report.metrics.insert(Metric::TimeToFirstToken, ReportedMetric { mean: f64::NAN, ..latency(1) });
@@ -169,8 +185,10 @@ fn figures_that_are_no_numbers_are_left_out_and_never_written_as_null() {
         kv_cache_usage_max: Some(1.5),
         ..EngineView::default()
     });
+    report.latency_bounds.insert(Metric::EndToEndLatency, bound((200, 2, 1.0, f64::NAN)));
     let told = ProbeReport::read(&report.write(ROOM)).unwrap();
     assert!(!told.metrics.contains_key(&Metric::TimeToFirstToken));
+    assert_eq!(told.latency_bounds.keys().collect::<Vec<_>>(), [&Metric::TimeToFirstToken]);
     assert_eq!(told.engine_view, Some(EngineView::default()));
 }
 
@@ -217,6 +235,13 @@ fn what_is_no_report_is_refused_with_what_is_wrong() {
         ("0.4]", "1.4]", "use of the KV cache"),
         ("\"w\":[[214,", "\"w\":[[10000001,", "count of the engine or the client"),
         (",3,19.5]", ",3,-19.5]", "count of the engine or the client"),
+        ("\"e2e\":[200,2,", "\"e2e\":[0,0,", "lower bound of a latency"),
+        ("\"e2e\":[200,2,", "\"e2e\":[201,2,", "lower bound of a latency"),
+        ("\"e2e\":[200,2,", "\"e2e\":[200,3,", "lower bound of a latency"),
+        ("\"e2e\":[200,2,", "\"e2e\":[1,2,", "lower bound of a latency"),
+        ("\"e2e\":[200,2,", "\"tpot\":[200,2,", "lower bound of a latency"),
+        (",845.5,64.25]", ",-845.5,64.25]", "lower bound of a latency"),
+        (",845.5,64.25]", ",845.5,-64.25]", "lower bound of a latency"),
         ("\"p\":[0.25", "\"p\":[-0.25", "pace of the client"),
         ("\"t\":[1772592600000", "\"t\":[1772592600101", "order of times"),
         ("\"t\":[1772592600000", "\"t\":[9223372036854775807", "time"),
@@ -287,9 +312,29 @@ fn engine() -> impl Strategy<Value = ReportedEngine> {
         .prop_map(|(version, model, configuration)| ReportedEngine { version, model, configuration })
 }
 
+const fn bound(figures: (u64, u64, f64, f64)) -> LatencyBound {
+    let (count, cut_off_count, ms_mean, ms_standard_deviation) = figures;
+    LatencyBound { count, cut_off_count, ms_mean, ms_standard_deviation }
+}
+
 const fn twice(counted: (u64, u64, u64, Option<f64>)) -> CountedTwice {
     let (engine_count, client_count, unsure_count, client_ms_mean) = counted;
     CountedTwice { engine_count, client_count, unsure_count, client_ms_mean }
+}
+
+/// Bounds that fit the numbers of requests.
+fn bounds_within(
+    requests: &Option<RequestCounts>,
+    bounds: BTreeMap<Metric, (u64, u64, f64, f64)>,
+) -> BTreeMap<Metric, LatencyBound> {
+    let RequestCounts { completed, failed, .. } = requests.unwrap_or_default();
+    let fitting = bounds.into_iter().filter(|_| completed + failed > 0);
+    fitting
+        .map(|(metric, (count, cut_off, mean, deviation))| {
+            let count = count.min(completed + failed);
+            (metric, bound((count, cut_off.min(count).min(failed), mean, deviation)))
+        })
+        .collect()
 }
 
 prop_compose! {
@@ -299,6 +344,7 @@ prop_compose! {
         known in collection::vec(any::<bool>(), 4),
         (requests, within_slo, met) in requests(),
         metrics in collection::btree_map(select(&[Metric::TimeToFirstToken, Metric::EndToEndLatency, Metric::Throughput][..]), metric(), 0..4),
+        bounds in collection::btree_map(select(&[Metric::TimeToFirstToken, Metric::EndToEndLatency][..]), (1_u64..300, 0_u64..50, figure(), figure()), 0..3),
         inter_token_latency in option::of(metric()),
         view in option::of(collection::vec(option::of(figure()), 5)),
         counted in option::of(collection::vec(option::of((0_u64..1_000, 0_u64..1_000, 0_u64..9, option::of(figure()))), 2)),
@@ -315,6 +361,7 @@ prop_compose! {
             times: ProbeTimes {
                 first_contact_at: at(0), ready_at: at(1), measure_started_at: at(2), measure_ended_at: at(3),
             },
+            latency_bounds: bounds_within(&requests, bounds),
             requests, within_slo, met, metrics, inter_token_latency,
             engine_view: view.map(|view| EngineView {
                 time_to_first_token_ms_mean: view[0],

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     analysis::{
         measurement::{
-            ClientPace, CountedTwice, CrossCheck, EngineFailure, EngineFailureClass, EngineView, MemoryFault,
-            RequestCounts,
+            ClientPace, CountedTwice, CrossCheck, EngineFailure, EngineFailureClass, EngineView, LatencyBound,
+            MemoryFault, RequestCounts,
         },
         summary::SAMPLE_MAGNITUDE_MAX,
     },
@@ -42,6 +42,8 @@ const METRICS: [(&str, Metric); 5] = [
     ("rps", Metric::Throughput),
     ("otps", Metric::OutputTokenThroughput),
 ];
+/// The metrics of which a probe tells what they came to at least, by their name in the text.
+const BOUNDED_METRICS: [(&str, Metric); 2] = [("ttft", Metric::TimeToFirstToken), ("e2e", Metric::EndToEndLatency)];
 /// The name of the gaps between tokens.
 const INTER_TOKEN_LATENCY: &str = "itl";
 
@@ -58,6 +60,11 @@ pub const PROBE_REPORT_FIELDS: &[(&str, &str)] = &[
         "q",
         "metrics `ttft`, `tpot`, `itl`, `e2e` (ms), `rps`, `otps` (per second): samples, mean, standard deviation, \
          then MAD, minimum, median, p90, p95, p99, maximum; one figure alone is written once",
+    ),
+    (
+        "b",
+        "what `ttft` and `e2e` (ms) came to at least, over the requests that were answered or cut off when the time was up: how \
+         many, how many of them were cut off before it, mean, standard deviation; left out where none was cut off",
     ),
     ("s", "the engine's own means of TTFT, ITL, E2E and queue time (ms), preemptions, largest KV cache use"),
     (
@@ -142,6 +149,8 @@ pub(super) struct Message {
     m: Option<(String, String)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     q: BTreeMap<String, Vec<f64>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    b: BTreeMap<String, BoundText>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     s: Option<[Option<f64>; 6]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,6 +173,7 @@ pub(super) struct Message {
 
 type DeathText = (i64, EngineFailureClass, Option<MemoryFault>, Option<i32>, String);
 type CountedText = (u64, u64, u64, Option<f64>);
+type BoundText = (u64, u64, f64, f64);
 type GPUText = (Option<String>, Option<u32>, Option<String>, Option<String>);
 
 const fn no_times(times: &[Option<i64>; 4]) -> bool {
@@ -202,6 +212,12 @@ impl Message {
             g: report.within_slo,
             m: report.met.as_ref().map(|met| (met.schedule.clone(), met.to_hex())),
             q: figures.collect(),
+            b: BOUNDED_METRICS
+                .iter()
+                .filter_map(|(name, metric)| {
+                    Some(((*name).to_owned(), bound_text(report.latency_bounds.get(metric)?)?))
+                })
+                .collect(),
             s: report.engine_view.map(|view| view_figures(&view).map(finite)),
             w: report.cross_check.map(|check| [check.first_tokens, check.answers].map(counted_text)),
             p: report.client.and_then(|pace| {
@@ -254,6 +270,7 @@ impl Message {
             within_slo,
             met: met_of(self.m, requests, within_slo)?,
             metrics,
+            latency_bounds: bounds_of(&self.b, requests)?,
             inter_token_latency,
             engine_view: self.s.map(view_of).transpose()?,
             cross_check: self.w.map(check_of).transpose()?,
@@ -328,6 +345,34 @@ fn metric_of(figures: &[f64]) -> Result<ReportedMetric, ProbeReportError> {
         _ => return broken(),
     };
     Ok(ReportedMetric { count: whole, mean, standard_deviation, spread })
+}
+
+/// A lower bound as it is written; `None` where a figure of it is none.
+fn bound_text(bound: &LatencyBound) -> Option<BoundText> {
+    let LatencyBound { count, cut_off_count, ms_mean, ms_standard_deviation } = *bound;
+    let possible = is_possible(ms_mean) && is_possible(ms_standard_deviation);
+    possible.then(|| (count, cut_off_count, rounded(ms_mean), rounded(ms_standard_deviation)))
+}
+
+/// Who was cut off had not been answered, and failed.
+fn bounds_of(
+    texts: &BTreeMap<String, BoundText>,
+    requests: Option<RequestCounts>,
+) -> Result<BTreeMap<Metric, LatencyBound>, ProbeReportError> {
+    let RequestCounts { completed, failed, .. } = requests.unwrap_or_default();
+    let bounds = texts.iter().map(|(name, (count, cut_off_count, ms_mean, ms_standard_deviation))| {
+        let (_, metric) = BOUNDED_METRICS.iter().find(|(known, _)| known == name)?;
+        let counted = (1..=completed + failed).contains(count) && cut_off_count <= count && *cut_off_count <= failed;
+        let possible = counted && is_possible(*ms_mean) && is_possible(*ms_standard_deviation);
+        let bound = LatencyBound {
+            count: *count,
+            cut_off_count: *cut_off_count,
+            ms_mean: *ms_mean,
+            ms_standard_deviation: *ms_standard_deviation,
+        };
+        possible.then_some((*metric, bound))
+    });
+    bounds.collect::<Option<_>>().ok_or(ProbeReportError::Impossible { what: "lower bound of a latency" })
 }
 
 fn times_of(times: [Option<i64>; 4]) -> Result<ProbeTimes, ProbeReportError> {

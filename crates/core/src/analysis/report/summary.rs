@@ -88,6 +88,7 @@ impl ReportedDomain<'_> {
             source: MeasurementSource::Report,
             requests: RequestCounts { offered: completed + failed, completed, failed, flaky, skipped },
             metrics: metrics.into_iter().filter_map(|(metric, summary)| Some((metric, summary?))).collect(),
+            latency_bounds: BTreeMap::new(),
             engine: EngineOutcome { reported_oom_events: self.oom_events, ..EngineOutcome::default() },
             engine_view: None,
             cross_check: None,

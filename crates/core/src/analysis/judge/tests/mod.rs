@@ -1,3 +1,4 @@
+mod bounds;
 mod counted;
 mod noise;
 mod recorded;
