@@ -31,6 +31,7 @@ pub(crate) struct AnsweredRequests {
 
 /// Requests that were cut off because the measurement was over, milliseconds.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_field_names, reason = "the unit stands last in a name")]
 struct CutOffRequests {
     /// TTFT of those that had their first text.
     first_tokens_ms: Vec<f64>,

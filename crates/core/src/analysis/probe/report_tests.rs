@@ -324,7 +324,7 @@ const fn twice(counted: (u64, u64, u64, Option<f64>)) -> CountedTwice {
 
 /// Bounds that fit the numbers of requests.
 fn bounds_within(
-    requests: &Option<RequestCounts>,
+    requests: Option<RequestCounts>,
     bounds: BTreeMap<Metric, (u64, u64, f64, f64)>,
 ) -> BTreeMap<Metric, LatencyBound> {
     let RequestCounts { completed, failed, .. } = requests.unwrap_or_default();
@@ -361,7 +361,7 @@ prop_compose! {
             times: ProbeTimes {
                 first_contact_at: at(0), ready_at: at(1), measure_started_at: at(2), measure_ended_at: at(3),
             },
-            latency_bounds: bounds_within(&requests, bounds),
+            latency_bounds: bounds_within(requests, bounds),
             requests, within_slo, met, metrics, inter_token_latency,
             engine_view: view.map(|view| EngineView {
                 time_to_first_token_ms_mean: view[0],
