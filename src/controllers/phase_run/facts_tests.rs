@@ -18,7 +18,10 @@ use serde_json::json;
 use super::*;
 use crate::{
     api::phase_run::{measured::kept_figure, status::DomainStatus},
-    controllers::phase_run::fixture::{at, ended_run, promotion, run_named},
+    controllers::phase_run::{
+        fixture::{at, ended_run, promotion, run_named},
+        verdict::write_judgement,
+    },
 };
 
 const NIGHT: SignedDuration = SignedDuration::from_hours(24);
@@ -251,7 +254,9 @@ fn a_saturated_run_that_was_stored_is_degraded_by_its_lower_bound_and_says_so() 
     runs.push(run("last", started + NIGHT * 4, vec![domain]));
     let (judgements, objects) = judge_all(&runs, true);
     assert_eq!(judgements[4].verdict, Verdict::Degraded, "{:?}", judgements[4].reasons);
-    let row = &objects[4].status.as_ref().unwrap().domains[0];
+    let mut status = objects[4].status.clone().unwrap();
+    write_judgement(&mut status, &judgements[4], "Deployment/llama");
+    let row = &status.domains[0];
     let delta = row.deltas.iter().find(|delta| delta.metric == Metric::EndToEndLatency).unwrap();
     assert_eq!((delta.current, delta.cut_off, delta.severity), (900.0, Some(30), Some(Severity::Critical)));
     assert!(row.messages[0].contains("at least 900.0 ms (30 of 300 requests were cut off"), "{:?}", row.messages);

@@ -65,7 +65,7 @@ async fn until_promoted(place: &Place, person: &Person<'_>, engine: &Engine) -> 
     place.until(NAME, "rolled out", is_rolled_out).await;
     person.tell("the engine serves");
     init(person);
-    let slo = json!({"ttft": "100ms", "e2e": "5s"});
+    let slo = json!({"ttft": "500ms", "e2e": "5s"});
     let own = json!({
         "rules": [{"symptom": "latency_regression", "threshold": 2, "parameters": ["max-num-seqs"]}],
         "parameters": [{"name": "max-num-seqs", "values": ["4", "64"]}],
