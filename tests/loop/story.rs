@@ -3,7 +3,10 @@
 use std::fmt::Debug;
 
 use jiff::Timestamp;
-use k8s_openapi::{NamespaceResourceScope, api::apps::v1::Deployment};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{apps::v1::Deployment, core::v1::Pod},
+};
 use kube::{
     Resource, ResourceExt,
     api::{DeleteParams, ListParams},
@@ -15,6 +18,7 @@ use phaseloop::{
         tuning_canary::status::{CanaryPhase, FailureClass},
     },
     controllers::phase_run::facts::has_ended,
+    workload::test_pods_selector,
 };
 use phaseloop_core::analysis::reason::AnalysisReason;
 use serde::de::DeserializeOwned;
@@ -274,4 +278,10 @@ pub(crate) async fn until_a_candidate_is_measured(place: &Place) -> TuningCanary
         assert!(began.elapsed() < DEADLINE, "no candidate was measured: {found:?}");
         sleep(PAUSE).await;
     }
+}
+
+/// Our pods in a namespace.
+pub(crate) async fn test_pods(place: &Place) -> usize {
+    let ours = ListParams::default().labels(&test_pods_selector());
+    place.api::<Pod>().list(&ours).await.unwrap().items.len()
 }

@@ -1,30 +1,15 @@
 //! Something is deleted in the middle: what is tested ends, and nothing stays stuck.
 
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{Namespace, Pod},
-};
-use kube::{
-    Api,
-    api::{DeleteParams, ListParams},
-};
-use phaseloop::{
-    api::{Escalation, TuningCanary},
-    workload::test_pods_selector,
-};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
+use kube::{Api, api::DeleteParams};
+use phaseloop::api::{Escalation, TuningCanary};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     person::Person,
-    story::{NAME, all, begin, long_search, over_commit, told, until_a_candidate_is_measured},
+    story::{NAME, all, begin, long_search, over_commit, test_pods, told, until_a_candidate_is_measured},
     support::{DEADLINE, PAUSE, Place, cluster},
 };
-
-/// Our pods in a namespace.
-async fn test_pods(place: &Place) -> usize {
-    let ours = ListParams::default().labels(&test_pods_selector());
-    place.api::<Pod>().list(&ours).await.unwrap().items.len()
-}
 
 async fn until(what: &str, fulfils: impl AsyncFn() -> bool) {
     let began = Instant::now();
