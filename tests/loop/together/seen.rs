@@ -36,6 +36,7 @@ fn named(name: &str) -> String {
     name.split('-').map(|part| if is_made(part) { "X" } else { part }).collect::<Vec<_>>().join("-")
 }
 
+/// Lines that are alike on every day are shown once: a baseline takes three nights, and sometimes four.
 fn table(text: &str) -> String {
     let line = |line: &str| {
         let mut words = line.split("   ").map(str::trim).filter(|it| !it.is_empty());
@@ -43,7 +44,9 @@ fn table(text: &str) -> String {
         let column = |text: &str| text.split(' ').map(every_day).collect::<Vec<_>>().join(" ");
         name.into_iter().chain(words.map(column)).collect::<Vec<_>>().join("  ")
     };
-    text.lines().map(|text| line(text) + "\n").collect()
+    let mut lines: Vec<String> = text.lines().map(|text| line(text) + "\n").collect();
+    lines.dedup();
+    lines.concat()
 }
 
 #[allow(clippy::disallowed_methods, reason = "whoever changes what users see says so")]
