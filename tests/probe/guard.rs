@@ -102,7 +102,9 @@ fn the_lines_that_tell_why_are_kept_wherever_they_stand_and_whichever_stream_the
     let flood =
         "i=0; while [ $i -lt 2000 ]; do echo '  File \"site-packages/vllm/v1/engine\", line 1235'; i=$((i+1)); done";
     let said = "ValueError: No available memory for the cache blocks.";
-    let (code, ..) = run(&folder, &format!("{flood}; echo '{said}' >&2; {flood}; {flood}; exit 1"));
+    // The line is in the midst of its own stream, as the two are read side by side.
+    let script = format!("{flood}; {{ {flood}; echo '{said}'; {flood}; }} >&2; {flood}; exit 1");
+    let (code, ..) = run(&folder, &script);
     let record = record(&folder, 0).unwrap();
     assert!(!record.head.contains(said) && !record.tail.contains(said), "it stands in neither end");
     assert_eq!((code, record.evidence), (1, format!("{said}\n")));
