@@ -36,6 +36,12 @@ pub(crate) async fn installed(place: &Place) {
     until_whole(place).await;
 }
 
+/// `helm uninstall`, until all is gone that goes.
+pub(crate) fn uninstall() {
+    let said = Person::helm(&["uninstall", NAME, "--namespace", INSTALLATION, "--wait", "--timeout", "10m"]);
+    assert_eq!(said.code, 0, "{said:?}");
+}
+
 /// Waits until all of its replicas are ready.
 pub(crate) async fn until_whole(place: &Place) {
     until(place, REPLICAS).await;

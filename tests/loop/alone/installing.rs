@@ -62,9 +62,8 @@ async fn an_upgrade_in_the_middle_of_a_search_changes_nothing_of_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn by_one_file_and_kubectl_it_is_installed_closes_the_loop_and_leaves_nothing() {
     told("by-file", async |place, person| {
-        let uninstall = ["uninstall", "phaseloop", "--namespace", operator::INSTALLATION, "--wait", "--timeout", "10m"];
         operator::installed(place).await;
-        succeeds("helm uninstall", &Person::helm(&uninstall));
+        operator::uninstall();
         let file = FILE.replace(NOBODYS_IMAGE, IMAGE);
         assert_ne!(file, FILE, "the file names the image that people replace");
         let apply = ["apply", "--server-side", "--filename", "-"];

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::{
     operator,
-    person::Person,
     story::{
         NAME, OVER_COMMITTED, all, arguments, begin, is_rolled_out, of_people, over_commit, phases_of_promotions, told,
     },
@@ -25,16 +24,7 @@ async fn uninstalling_beside_a_dead_operator_gives_everything_back_and_a_new_ins
 
         operator::scale(place, 0).await;
         person.tell("the operator is dead; somebody uninstalls");
-        let said = Person::helm(&[
-            "uninstall",
-            "phaseloop",
-            "--namespace",
-            operator::INSTALLATION,
-            "--wait",
-            "--timeout",
-            "10m",
-        ]);
-        assert_eq!(said.code, 0, "{said:?}");
+        operator::uninstall();
         person.tell("it is uninstalled");
         let after = place.until(NAME, "rolled out", is_rolled_out).await;
         assert_eq!(of_people(&after), of_people(&before), "what was not validated is taken back to the letter");

@@ -1,5 +1,6 @@
 //! When what a canary took is given back: when the kubelet says so, and not when the pod's object is gone.
 
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
@@ -47,6 +48,20 @@ fn containers_that_are_reported_terminated_are_given_back_with_what_they_used() 
     // Ended 60 s after its start, by the kubelet's times; how much of it was measuring nobody knows.
     assert_eq!((used.measure.to_string(), used.hold.to_string(), used.proven), ("8s".into(), "1m".into(), false));
     assert_eq!(world.status().phase, Some(CanaryPhase::Done));
+}
+
+#[test]
+fn without_a_report_no_more_counts_as_measuring_than_the_probe_ran() {
+    let mut world = aborted();
+    let mut status = ended(world.now, "");
+    status["phase"] = json!("Running");
+    let start = world.now - SignedDuration::from_secs(2);
+    status["containerStatuses"][0]["state"]["terminated"]["startedAt"] = json!(start);
+    world.set_pod_status(Some("n1"), status);
+    world.look();
+    let used = world.status().used.clone().unwrap();
+    // 2 s, and the second in which it ended; 8 s were reserved. That is a bound and no proof.
+    assert_eq!((used.measure.to_string(), used.hold.to_string(), used.proven), ("3s".into(), "1m".into(), false));
 }
 
 #[test]
