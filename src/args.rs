@@ -20,11 +20,12 @@ use crate::simulation::crash::Point;
 use crate::exit::Exit;
 
 use audit::AUDIT_HELP;
+use check::CHECK_HELP;
 use cycle::CYCLE_HELP;
 use init::INIT_HELP;
 use operator::OPERATOR_HELP;
 use pod::{COLLECT_HELP, GUARD_HELP, PREFLIGHT_HELP, PROBE_HELP};
-use suspend::{ABORT_HELP, RESUME_HELP, SUSPEND_HELP};
+use suspend::{ABORT_HELP, RESUME_HELP, RETRY_HELP, SUSPEND_HELP};
 use uninstall::UNINSTALL_HELP;
 
 pub use access::AccessArguments;
@@ -34,7 +35,7 @@ pub use cycle::{CycleArguments, CycleSubject};
 pub use init::{InitArguments, TargetName};
 pub use operator::{ConfigurationError, OperatorArguments};
 pub use pod::{PodArguments, ProbeArguments};
-pub use suspend::{AbortArguments, ResumeArguments, SelectionArguments, SuspendArguments, When};
+pub use suspend::{AbortArguments, ResumeArguments, RetryArguments, SelectionArguments, SuspendArguments, When};
 pub use uninstall::UninstallArguments;
 
 /// Keeps vLLM inference healthy: finds a regression, counts it until it is a pattern, tunes in isolation, promotes, validates.
@@ -45,7 +46,7 @@ pub use uninstall::UninstallArguments;
     max_term_width = 110,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, or healthy; 1 degraded; 2 degraded and fixed; 3 unknown, or an error; 64 wrong usage."
+    after_help = FIRST_HELP
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -68,6 +69,7 @@ pub enum Command {
     #[command(after_long_help = ANALYZE_HELP)]
     Analyze(AnalyzeArguments),
     /// Check an installation: what is missing or of another version is named with its remedy
+    #[command(after_long_help = CHECK_HELP)]
     Check(CheckArguments),
     /// Print the CustomResourceDefinitions
     #[command(after_long_help = CRDS_HELP)]
@@ -99,6 +101,9 @@ pub enum Command {
     /// End a run or a canary that goes on; nothing is concluded from it
     #[command(after_long_help = ABORT_HELP)]
     Abort(AbortArguments),
+    /// Say that somebody has looked: a target whose test pod was not seen to end may be used again
+    #[command(after_long_help = RETRY_HELP)]
+    Retry(RetryArguments),
     /// Leave: end tests, roll back what is not validated, stop the operator, take finalizers off
     #[command(after_long_help = UNINSTALL_HELP)]
     Uninstall(UninstallArguments),
@@ -226,6 +231,14 @@ impl Refusal {
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Refusal> {
     Arguments::try_parse_from(words).map(|arguments| arguments.command).map_err(Refusal)
 }
+
+const FIRST_HELP: &str = "\
+Begin here:
+  phaseloop simulate                           # the whole loop, night by night; no cluster, no GPU
+  phaseloop init deployment/NAME -n NAMESPACE  # what a model server of yours needs, each line with its reason
+  phaseloop COMMAND --help                     # what it does, with examples
+
+Exit codes: 0 done, or healthy; 1 degraded; 2 degraded and fixed; 3 unknown, or an error; 64 wrong usage.";
 
 const SIMULATE_HELP: &str = "\
 Needs no cluster and no GPU, and changes nothing but the file of --state. One seed gives one history, byte for byte; only

@@ -1,6 +1,6 @@
 //! The CustomResourceDefinitions of the five kinds, as they are committed and applied.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -36,13 +36,28 @@ pub fn all_crds() -> Vec<CustomResourceDefinition> {
     crd_values().into_iter().filter_map(|crd| serde_json::from_value(crd).ok()).collect()
 }
 
-/// The definitions as JSON, with whole numbers written as such.
+/// The definitions as JSON, made from the types, with whole numbers written as such.
 pub fn crd_values() -> Vec<Value> {
-    DEFINITIONS.clone()
+    MADE.clone()
 }
 
-/// Made once: from the types, which takes longer than a simulated night.
-static DEFINITIONS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+/// The same, read from the text that is committed: what every process needs that reads objects or simulates. A test holds it
+/// equal to what the types make.
+pub fn kept_definitions() -> &'static [Value] {
+    &KEPT
+}
+
+/// The text of [`kept_definitions`], as committed in `src/api/definitions.json`: a line for each definition.
+pub fn definitions_text() -> String {
+    let lines: Vec<String> = crd_values().iter().map(Value::to_string).collect();
+    format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+/// Reading them takes a thirtieth of the time that making them from the types takes, which is that of some simulated nights.
+static KEPT: LazyLock<Vec<Value>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("definitions.json")).unwrap_or_else(|_no_json| crd_values()));
+
+static MADE: LazyLock<Vec<Value>> = LazyLock::new(|| {
     [
         normalised(&PhaseSchedule::crd(), None),
         normalised(&PhaseRun::crd(), Some(FROZEN_RUN)),
@@ -53,18 +68,10 @@ static DEFINITIONS: LazyLock<Vec<Value>> = LazyLock::new(|| {
     .into()
 });
 
-/// Schemas by kind. They are made once: a whole definition takes milliseconds, and reading many objects asks often.
-static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
-    let schemas = crd_values().into_iter().filter_map(|crd| {
-        let kind = crd.pointer("/spec/names/kind")?.as_str()?.to_owned();
-        Some((kind, crd.pointer("/spec/versions/0/schema/openAPIV3Schema")?.clone()))
-    });
-    schemas.collect()
-});
-
 /// The schema of a kind, as its definition states it.
 pub fn schema_of(kind: &str) -> Option<&'static Value> {
-    SCHEMAS.get(kind)
+    let is_it = |crd: &&Value| crd.pointer("/spec/names/kind").and_then(Value::as_str) == Some(kind);
+    kept_definitions().iter().find(is_it)?.pointer("/spec/versions/0/schema/openAPIV3Schema")
 }
 
 /// The file name and the text of each definition, as committed under `crds/`.

@@ -41,9 +41,10 @@ pub struct ExportArguments {
 
 /// `phaseloop audit verify`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(group(clap::ArgGroup::new("checked").args(["file", "in_cluster"]).required(true).multiple(true)))]
 pub struct VerifyArguments {
     /// An export: cycles.jsonl
-    #[arg(long, value_name = "FILE", required_unless_present = "in_cluster")]
+    #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Check what the objects in the cluster carry; with --file both against each other
     #[arg(long = "cluster")]

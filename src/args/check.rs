@@ -18,7 +18,7 @@ pub struct CheckArguments {
 #[derive(Debug, Subcommand)]
 pub enum CheckSubject {
     /// Is phaseloop installed as this version needs it: definitions, rights, class, policies, lease, replicas
-    #[command(after_long_help = CHECK_HELP)]
+    #[command(after_long_help = INSTALLATION_HELP)]
     Installation(InstallationArguments),
 }
 
@@ -45,7 +45,11 @@ pub struct InstallationArguments {
     pub context: Option<String>,
 }
 
-const CHECK_HELP: &str = "\
+pub(super) const CHECK_HELP: &str = "\
+Examples:
+  phaseloop check installation -n phaseloop-system";
+
+const INSTALLATION_HELP: &str = "\
 Reads, and asks the API server what the operator's account may; writes nothing. `helm test` runs it in the cluster. It looks
 every 2 s until nothing is wrong or its time is over; a lease must be seen to be renewed, so it takes 2 s at least.
 

@@ -1,4 +1,4 @@
-//! `phaseloop suspend`, `resume` and `abort`.
+//! `phaseloop suspend`, `resume`, `abort` and `retry`.
 
 use jiff::Timestamp;
 use phaseloop_core::value::parse_duration;
@@ -35,6 +35,17 @@ pub struct ResumeArguments {
 #[derive(Debug, Clone, clap::Args)]
 pub struct AbortArguments {
     /// What is ended: phaserun/NAME or tuningcanary/NAME
+    #[arg(value_name = "KIND/NAME")]
+    pub object: ObjectName,
+    /// The cluster
+    #[command(flatten)]
+    pub cluster: AccessArguments,
+}
+
+/// `phaseloop retry`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RetryArguments {
+    /// The canary whose pod was not seen to end: tuningcanary/NAME
     #[arg(value_name = "KIND/NAME")]
     pub object: ObjectName,
     /// The cluster
@@ -113,6 +124,18 @@ Examples:
   phaseloop abort tuningcanary/llama-8b-bcdfghjklm-20260304-2 -n chat
 
 Exit codes: 0 it ends, or has ended; 3 there is none, or an error; 64 wrong usage.";
+
+pub(super) const RETRY_HELP: &str = "\
+A canary whose containers were not reported terminated within its restoreSLA (Restored=False, RestoreFailed) freezes its
+target: nobody knows whether its GPU is free. When its node is back, that is settled by itself. Where the node is gone, or you
+have looked and know that the containers are, this says so: the canary is given up, all that it had reserved counts as used,
+and its target is free again. It ends no container.
+
+Examples:
+  kubectl get tuningcanaries -A -o wide                      # which, and on which node
+  phaseloop retry tuningcanary/llama-8b-bcdfghjklm-20260304-2 -n chat
+
+Exit codes: 0 it is given up, or holds nothing up; 3 there is none, or an error; 64 wrong usage.";
 
 #[cfg(test)]
 mod tests {

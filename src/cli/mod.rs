@@ -51,6 +51,7 @@ pub fn run(command: &Command) -> ExitCode {
         Command::Suspend(arguments) => suspend::suspend(arguments),
         Command::Resume(arguments) => suspend::resume(arguments),
         Command::Abort(arguments) => suspend::abort_test(arguments),
+        Command::Retry(arguments) => suspend::retry_target(arguments),
         Command::Uninstall(arguments) => uninstall::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
     };

@@ -1,4 +1,4 @@
-//! `phaseloop suspend`, `resume` and `abort`.
+//! `phaseloop suspend`, `resume`, `abort` and `retry`.
 
 use phaseloop_core::schedule::later_by;
 
@@ -8,10 +8,13 @@ use super::{
 };
 use crate::{
     api::escalation::Suspend,
-    args::{AbortArguments, ResumeArguments, SelectionArguments, SuspendArguments, When},
+    args::{AbortArguments, ResumeArguments, RetryArguments, SelectionArguments, SuspendArguments, When},
     cluster::{Clock as _, SystemClock},
     exit::Exit,
-    handling::suspend::{Selected, Switch, SwitchError, abort, switch},
+    handling::{
+        retry::retry,
+        suspend::{Selected, Switch, SwitchError, abort, switch},
+    },
 };
 
 pub(super) fn suspend(arguments: &SuspendArguments) -> anyhow::Result<Exit> {
@@ -31,6 +34,17 @@ pub(super) fn abort_test(arguments: &AbortArguments) -> anyhow::Result<Exit> {
         let Connected { cluster, namespace, server } = connected(&arguments.cluster).await?;
         let switched = abort(&cluster, &namespace, &arguments.object).await.map_err(|error| refused(error, &server))?;
         print_text(&format!("{switched}\n"))?;
+        Ok(Exit::Success)
+    })
+}
+
+pub(super) fn retry_target(arguments: &RetryArguments) -> anyhow::Result<Exit> {
+    block_on(async {
+        let Connected { cluster, namespace, server } = connected(&arguments.cluster).await?;
+        let retried = retry(&cluster, &namespace, &arguments.object, whole_second(SystemClock.now()))
+            .await
+            .map_err(|error| refused(error, &server))?;
+        print_text(&format!("{retried}\n"))?;
         Ok(Exit::Success)
     })
 }

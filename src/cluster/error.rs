@@ -88,11 +88,19 @@ impl ClusterError {
         matches!(self.source.as_deref(), Some(kube::Error::Api(status)) if status.code == 404 && !status.is_not_found())
     }
 
+    /// Whether the API server makes no object of the type any more, because its definition is being deleted.
+    pub fn is_definition_ending(&self) -> bool {
+        matches!(self.source.as_deref(), Some(kube::Error::Api(status)) if status.message.contains(DEFINITION_ENDS))
+    }
+
     /// The error with everything behind it, for a log line.
     pub fn chain(&self) -> String {
         self.source.as_ref().map_or_else(|| format!("{self} ({})", self.kind), |source| format!("{self}: {source}"))
     }
 }
+
+/// What the API server says to whoever makes an object of such a type, with the code of a missing right.
+const DEFINITION_ENDS: &str = "create not allowed while custom resource definition is terminating";
 
 fn kind_of(error: &kube::Error) -> ClusterErrorKind {
     match error {
@@ -114,9 +122,15 @@ fn kind_of(error: &kube::Error) -> ClusterErrorKind {
 /// Quota, pod security and admission policies answer 403 as the authorizer does, and mean something else: the cluster is
 /// full or strict, the operator's rights are in order.
 fn is_of_the_cluster(message: &str) -> bool {
-    ["exceeded quota", "violates PodSecurity", "denied request", "is forbidden: maximum", "is forbidden: minimum"]
-        .iter()
-        .any(|part| message.contains(part))
+    let parts = [
+        "exceeded quota",
+        "violates PodSecurity",
+        "denied request",
+        "is forbidden: maximum",
+        "is forbidden: minimum",
+        DEFINITION_ENDS,
+    ];
+    parts.iter().any(|part| message.contains(part))
 }
 
 #[cfg(test)]
@@ -149,6 +163,13 @@ mod tests {
                 403,
                 "Forbidden",
                 "pods \"a\" is forbidden: violates PodSecurity \"restricted\"",
+                ClusterErrorKind::Refused,
+            ),
+            (
+                403,
+                "Forbidden",
+                "tuningcanaries.phaseloop.dev \"a\" is forbidden: create not allowed while custom resource definition is \
+                 terminating",
                 ClusterErrorKind::Refused,
             ),
             (503, "ServiceUnavailable", "", ClusterErrorKind::Busy),

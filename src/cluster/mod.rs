@@ -6,6 +6,7 @@
 //!
 //! **What must not**: decisions, and retries: a failed call ends the reconcile, and the driver's caller asks again.
 
+mod answer;
 pub mod clock;
 pub mod command;
 pub mod connection;

@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
 /// Text of lists that is held at most, in bytes: twice what a half of the parsed objects holds. When it is full all of it is
@@ -23,9 +24,13 @@ pub(super) struct KnownPages(Mutex<Held>);
 
 #[derive(Default)]
 struct Held {
-    pages: BTreeMap<(TypeId, String), Arc<dyn Any + Send + Sync>>,
+    /// Each with its bytes.
+    pages: BTreeMap<(TypeId, String), (Arc<dyn Any + Send + Sync>, usize)>,
     bytes: usize,
 }
+
+/// A list whose elements came each as a piece of its own.
+struct PiecedPage<K>(Vec<(Bytes, K)>);
 
 /// A list as it was answered.
 struct Page<K> {
@@ -52,7 +57,7 @@ impl KnownPages {
         read: impl Fn(&str) -> K,
     ) -> Result<Vec<K>, serde_json::Error> {
         let key = (TypeId::of::<K>(), question.to_owned());
-        let known = self.with(|held| held.pages.get(&key).cloned()).and_then(|page| page.downcast::<Page<K>>().ok());
+        let known = self.known::<Page<K>>(&key);
         if let Some(page) = &known
             && page.text == elements
         {
@@ -60,8 +65,55 @@ impl KnownPages {
         }
         let page = Page::of(elements, known.as_deref(), read)?;
         let (objects, bytes) = (page.objects(), page.text.len());
-        self.with(|held| held.keep(key, Arc::new(page), bytes, known.map_or(0, |known| known.text.len())));
+        self.with(|held| held.keep(key, Arc::new(page), bytes));
         Ok(objects)
+    }
+
+    /// The same of a list whose elements came each as a piece of its own, with a comma as a piece between two of them. `None`
+    /// where the pieces are no such list.
+    ///
+    /// A piece that is in memory the one of the last answer is not compared: nobody can change what a `Bytes` holds, and what is
+    /// kept here is not freed, so that nothing else can stand in its place.
+    ///
+    /// A piece may end anywhere, and only one that is a whole element tells one. What could be read is whole.
+    pub(super) fn read_pieces<T: Any + Clone + Send + Sync, E: Any + Clone + Send + Sync>(
+        &self,
+        question: &str,
+        pieces: &[Bytes],
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<Result<T, E>>> {
+        if pieces.len().is_multiple_of(2) || pieces.iter().skip(1).step_by(2).any(|piece| **piece != *b",") {
+            return None;
+        }
+        let key = (TypeId::of::<Result<T, E>>(), question.to_owned());
+        let known = self.known::<PiecedPage<Result<T, E>>>(&key);
+        let (mut elements, mut next_known) = (Vec::with_capacity(pieces.len().div_ceil(2)), 0);
+        for piece in pieces.iter().step_by(2) {
+            let again = [next_known, next_known + 1].into_iter().find_map(|index| {
+                let (own, object) = known.as_ref()?.0.get(index)?;
+                is_the_same(own, piece).then(|| (index, object.clone()))
+            });
+            let object = if let Some((index, object)) = again {
+                next_known = index + 1;
+                object
+            } else {
+                let text = std::str::from_utf8(piece).ok()?;
+                let object = read(text);
+                if object.is_err() {
+                    serde_json::from_str::<&RawValue>(text).ok()?;
+                }
+                object
+            };
+            elements.push((piece.clone(), object));
+        }
+        let objects = elements.iter().map(|(_, object)| object.clone()).collect();
+        let bytes = elements.iter().map(|(piece, _)| piece.len()).sum();
+        self.with(|held| held.keep(key, Arc::new(PiecedPage(elements)), bytes));
+        Some(objects)
+    }
+
+    fn known<P: Any + Send + Sync>(&self, key: &(TypeId, String)) -> Option<Arc<P>> {
+        self.with(|held| held.pages.get(key).map(|(page, _)| page.clone()))?.downcast().ok()
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Held) -> R) -> R {
@@ -71,13 +123,18 @@ impl KnownPages {
 }
 
 impl Held {
-    fn keep(&mut self, key: (TypeId, String), page: Arc<dyn Any + Send + Sync>, bytes: usize, bytes_before: usize) {
+    fn keep(&mut self, key: (TypeId, String), page: Arc<dyn Any + Send + Sync>, bytes: usize) {
         if self.bytes + bytes > BYTES_MAX {
             *self = Self::default();
         }
-        let before = self.pages.insert(key, page).map_or(0, |_| bytes_before);
+        let before = self.pages.insert(key, (page, bytes)).map_or(0, |(_, bytes)| bytes);
         self.bytes = (self.bytes + bytes).saturating_sub(before);
     }
+}
+
+/// Whether both are one place in memory.
+fn is_the_same(one: &Bytes, other: &Bytes) -> bool {
+    one.as_ptr() == other.as_ptr() && one.len() == other.len()
 }
 
 impl<K: Clone> Page<K> {
@@ -184,6 +241,38 @@ mod tests {
         let pages = KnownPages::default();
         for none in ["", "{}", "[1", "[1,]", "[1]]", "[{}{}]", "null"] {
             assert!(pages.read("q", none, str::to_owned).is_err(), "{none}");
+        }
+    }
+
+    #[test]
+    fn of_pieces_only_those_are_looked_at_that_did_not_come_before() {
+        let piece = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+        let [comma, a, b, c, other_b] = [",", r#"{"a":1}"#, r#"{"b":1}"#, r#"{"c":1}"#, r#"{"b":2}"#].map(piece);
+        let (pages, looked_at) = (KnownPages::default(), RefCell::new(Vec::new()));
+        let read = |pieces: &[&Bytes]| {
+            let pieces: Vec<Bytes> = pieces.iter().copied().cloned().collect();
+            let objects = pages.read_pieces("q", &pieces, |element| {
+                looked_at.borrow_mut().push(element.to_owned());
+                let whole =
+                    |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok() && !text.starts_with('7');
+                if whole(element) { Ok(element.to_owned()) } else { Err(format!("no object: {element}")) }
+            });
+            let told = |object: Result<String, String>| object.unwrap_or_else(|problem| problem);
+            let told = objects.map(|objects| objects.into_iter().map(told).collect::<Vec<_>>().join(","));
+            (told, looked_at.take().join(","))
+        };
+        let told = |elements: &str, looked_at: &str| (Some(elements.to_owned()), looked_at.to_owned());
+        let all = r#"{"a":1},{"b":1},{"c":1}"#;
+        assert_eq!(read(&[&a, &comma, &b, &comma, &c]), told(all, all));
+        assert_eq!(read(&[&a, &comma, &b, &comma, &c]), told(all, ""));
+        assert_eq!(read(&[&a, &comma, &other_b, &comma, &c]), told(r#"{"a":1},{"b":2},{"c":1}"#, r#"{"b":2}"#));
+        assert_eq!(read(&[&a, &comma, &c]), told(r#"{"a":1},{"c":1}"#, ""), "one is gone");
+        assert_eq!(read(&[&b]), told(r#"{"b":1}"#, r#"{"b":1}"#));
+        let malformed = piece("7");
+        assert_eq!(read(&[&b, &comma, &malformed]), told(r#"{"b":1},no object: 7"#, "7"), "an element, if of no use");
+        let (half, rest) = (piece(r#"{"a""#), piece(r":1}"));
+        for none in [&[][..], &[&a, &comma], &[&a, &b, &c], &[&half], &[&half, &comma, &rest]] {
+            assert_eq!(read(none).0, None, "{none:?}");
         }
     }
 

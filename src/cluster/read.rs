@@ -2,20 +2,21 @@
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use k8s_openapi::{
     api::core::v1::{Namespace, Pod},
     apimachinery::pkg::apis::meta::v1::ListMeta,
 };
 use kube::{
     Api, Resource,
-    api::{GetParams, ListParams, Patch, PatchParams},
+    api::{GetParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     core::{NamespaceResourceScope, Request, request::Error as RequestError},
 };
 use phaseloop_core::plan::label::{FIELD_MANAGER, GROUP};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
-use super::{Cluster, ClusterError, ClusterErrorKind};
+use super::{Cluster, ClusterError, ClusterErrorKind, answer::AnswerBody};
 use crate::api::OfTarget;
 
 /// Objects on one page. The API server splits a long list, and each page has its own time.
@@ -114,6 +115,20 @@ impl Reader<'_> {
         let what = format!("Namespace {namespace}");
         let there = self.cluster.call("read", &what, self.cluster.timeouts.single, api.get_opt(namespace)).await?;
         Ok(there.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()))
+    }
+
+    /// Whether the definition of an object's kind is being deleted. Definitions may be read by those who look after the whole
+    /// cluster; but of such a kind the API server makes nothing any more. So this is a dry run of making what is there already:
+    /// the answer is that the name is taken, or that the definition ends. Any other answer says nothing, and is a no.
+    pub async fn is_definition_ending<K: Readable + Serialize>(&self, namespace: &str, object: &K) -> bool {
+        let api: Api<K> = Api::namespaced(self.cluster.client.clone(), namespace);
+        let what = describe::<K>(namespace, object.meta().name.as_deref().unwrap_or_default());
+        let mut same = object.clone();
+        *same.meta_mut() = ObjectMeta { name: object.meta().name.clone(), ..ObjectMeta::default() };
+        let parameters = PostParams { dry_run: true, ..PostParams::default() };
+        let made = api.create(&parameters, &same);
+        let answer = self.cluster.call("try to make", &what, self.cluster.timeouts.single, made).await;
+        answer.is_err_and(|error| error.is_definition_ending())
     }
 
     /// Whether a failed read says that there is nothing.
@@ -230,7 +245,11 @@ impl Reader<'_> {
         let what = format!("{}s of {}", K::kind(&()), namespace.unwrap_or("all namespaces"));
         let request = Request::new(K::url_path(&(), namespace)).list(parameters);
         let question = request.as_ref().map(|request| request.uri().to_string()).unwrap_or_default();
-        let text = self.text("list", &what, self.cluster.timeouts.list, request).await?;
+        let body = self.body("list", &what, self.cluster.timeouts.list, request).await?;
+        if let Some((metadata, listed)) = self.page_in_pieces(&question, body.pieces()) {
+            return Ok((listed, metadata.continue_));
+        }
+        let text = body.into_text().map_err(|error| ClusterError::of_call("list", &what, error))?;
         if let Some((metadata, listed)) = self.known_page(&question, &text) {
             return Ok((listed, metadata.continue_));
         }
@@ -238,6 +257,19 @@ impl Reader<'_> {
         let page: Page<'_> = serde_json::from_str(&text).map_err(malformed)?;
         let elements = page.items.unwrap_or_default().into_iter().map(|element| self.element(element.get()));
         Ok((Listed::of(elements), page.metadata.continue_))
+    }
+
+    /// A page of which each element came as a piece of its own, as the simulated API server sends lists.
+    fn page_in_pieces<K: Readable>(self, question: &str, pieces: &[Bytes]) -> Option<(ListMeta, Listed<K>)> {
+        let [head, elements @ .., end] = pieces else { return None };
+        let head = std::str::from_utf8(head).ok()?.strip_suffix('[')?.strip_suffix(ELEMENTS)?;
+        if **end != *b"]}" {
+            return None;
+        }
+        let head = format!("{head}}}");
+        let head: Page<'_> = serde_json::from_str(&head).ok()?;
+        let elements = self.cluster.pages.read_pieces(question, elements, |element| self.element(element))?;
+        Some((head.metadata, Listed::of(elements)))
     }
 
     /// A page of which only the elements come after its own metadata, as the API server writes most lists: most elements are
@@ -265,8 +297,19 @@ impl Reader<'_> {
         timeout: Duration,
         request: Result<http::Request<Vec<u8>>, RequestError>,
     ) -> Result<String, ClusterError> {
+        let body = self.body(action, what, timeout, request).await?;
+        body.into_text().map_err(|error| ClusterError::of_call(action, what, error))
+    }
+
+    async fn body(
+        &self,
+        action: &'static str,
+        what: &str,
+        timeout: Duration,
+        request: Result<http::Request<Vec<u8>>, RequestError>,
+    ) -> Result<AnswerBody, ClusterError> {
         let request = request.map_err(kube::Error::BuildRequest);
-        let call = async { self.cluster.client.request_text(request?).await };
+        let call = async { AnswerBody::of(&self.cluster.client, request?).await };
         self.cluster.call(action, what, timeout, call).await
     }
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
 use phaseloop_core::{
-    plan::{Plan, PlanViolation, Wake, check_plan},
+    plan::{Intent, Plan, PlanViolation, Wake, check_plan},
     schedule::later_by,
 };
 
@@ -191,7 +191,7 @@ impl<K: Kind> Step<'_, K> {
         Ok(self.follow(plan.wake))
     }
 
-    /// An effect was refused. What users must see of it is reported; anything else is tried again.
+    /// An effect was refused. What users must see of it is told and reported; anything else is tried again.
     async fn refused(mut self, effect: &Effect, error: ClusterError) -> Result<Wake, ReconcileError> {
         let is_final = matches!(
             error.kind,
@@ -203,6 +203,13 @@ impl<K: Kind> Step<'_, K> {
         );
         let plan = if is_final { K::decide_refused(&self.valid, effect, &error, self.now) } else { None };
         if let Some(plan) = plan {
+            // Whatever else follows from the refusal, the next look decides.
+            for notice in plan.intents.iter().filter(|intent| matches!(intent, Intent::RecordEvent(_))) {
+                for event in K::build(&self.valid, notice, self.now) {
+                    let (name, told) = (event.name(), self.execute(&event).await);
+                    told.map_err(|source| ReconcileError::Execute { key: self.key.clone(), effect: name, source })?;
+                }
+            }
             self.report(&plan.report).await?;
             return Ok(plan.wake);
         }
@@ -224,7 +231,6 @@ impl<K: Kind> Step<'_, K> {
 
     /// Whether the plan let go of an object that was only waiting for that: there is nothing left to report on.
     fn is_gone(&self, plan: &Plan<Report<K::Status>>) -> bool {
-        use phaseloop_core::plan::Intent;
         let own_uid = self.object.uid().unwrap_or_default();
         let concerns = |object: &phaseloop_core::plan::OwnObject| object.uid.as_str() == own_uid;
         plan.intents.iter().any(|intent| match intent {

@@ -5,14 +5,22 @@ use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
-use phaseloop_core::plan::{
-    label::{FIELD_MANAGER, GROUP, VERSION},
-    name::event_name,
-    record::{Notice, NoticeSeverity},
+use phaseloop_core::{
+    plan::{
+        label::{FIELD_MANAGER, GROUP, VERSION},
+        name::event_name,
+        record::{Notice, NoticeSeverity},
+    },
+    value::reason::ReasonEntry,
 };
 
-/// Longest note that the API server takes.
+/// Bytes of the longest note that the API server takes.
 const NOTE_LENGTH_MAX: usize = 1024;
+
+/// A reason that a status carries, as the lists of reasons state it: an event has no other.
+pub fn listed(name: &str, lists: &[&'static [ReasonEntry]]) -> Option<&'static str> {
+    lists.iter().copied().flatten().find(|entry| entry.name == name).map(|entry| entry.name)
+}
 
 /// The event of a notice. Its name is made of the object, the reason and the news' identity: telling the same thing of the
 /// same object twice collides with itself.
@@ -26,7 +34,7 @@ pub fn build_event(namespace: &str, notice: &Notice, now: Timestamp) -> Event {
         },
         action: Some((*reason).to_owned()),
         event_time: Some(MicroTime(now)),
-        note: Some(note.chars().take(NOTE_LENGTH_MAX).collect()),
+        note: Some(fitting(note).to_owned()),
         reason: Some((*reason).to_owned()),
         regarding: Some(ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
@@ -47,6 +55,11 @@ pub fn build_event(namespace: &str, notice: &Notice, now: Timestamp) -> Event {
         ),
         ..Event::default()
     }
+}
+
+/// As much of a note as fits.
+fn fitting(note: &str) -> &str {
+    note.get(..note.floor_char_boundary(NOTE_LENGTH_MAX)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -79,5 +92,19 @@ mod tests {
         assert_eq!(event.type_.as_deref(), Some("Warning"));
         let regarding = event.regarding.unwrap();
         assert_eq!((regarding.kind.as_deref(), regarding.uid.as_deref()), (Some("PhaseRun"), Some("u1")));
+    }
+
+    #[test]
+    fn a_note_is_cut_by_its_bytes_and_within_no_letter() {
+        let note = event("a", &format!("x{}", "é".repeat(600)), "2026-03-01T00:00:00Z").note.unwrap();
+        assert_eq!((note.len(), note.chars().last()), (NOTE_LENGTH_MAX - 1, Some('é')));
+    }
+
+    #[test]
+    fn a_reason_is_told_by_the_name_that_its_list_states() {
+        use phaseloop_core::{schedule::RunReason, tuning::CanaryReason};
+        let lists = [CanaryReason::ALL, RunReason::ALL];
+        assert_eq!(listed("Judged", &lists), Some("Judged"));
+        assert_eq!(listed("Jugded", &lists), None);
     }
 }

@@ -49,18 +49,32 @@ impl ObservedTarget {
         }
     }
 
+    /// `spec.replicas` (one, where it is left out) and `status.readyReplicas`.
+    pub fn replicas(&self) -> (i64, i64) {
+        let (replicas, ready) = match self {
+            Self::Deployment(object) => (
+                object.spec.as_ref().and_then(|spec| spec.replicas),
+                object.status.as_ref().and_then(|status| status.ready_replicas),
+            ),
+            Self::StatefulSet(object) => (
+                object.spec.as_ref().and_then(|spec| spec.replicas),
+                object.status.as_ref().and_then(|status| status.ready_replicas),
+            ),
+        };
+        (i64::from(replicas.unwrap_or(1)), i64::from(ready.unwrap_or_default()))
+    }
+
     /// Hash of its pod template.
     pub fn template_hash(&self) -> String {
         template_hash(&self.template())
     }
 
-    /// Names of the volume claims that each of its pods has for itself.
-    pub fn claim_templates(&self) -> Vec<String> {
+    /// The volume claims that each of its pods has for itself.
+    pub fn claim_templates(&self) -> Vec<PersistentVolumeClaim> {
         match self {
             Self::Deployment(_) => Vec::new(),
             Self::StatefulSet(object) => {
-                let templates = object.spec.iter().flat_map(|spec| spec.volume_claim_templates.iter().flatten());
-                templates.map(ResourceExt::name_any).collect()
+                object.spec.as_ref().and_then(|spec| spec.volume_claim_templates.clone()).unwrap_or_default()
             }
         }
     }
@@ -211,7 +225,8 @@ mod tests {
                 "volumeClaimTemplates": [{ "metadata": { "name": "cache" } }],
             }),
         );
-        assert_eq!(set.claim_templates(), ["cache"]);
+        let names: Vec<String> = set.claim_templates().iter().map(ResourceExt::name_any).collect();
+        assert_eq!(names, ["cache"]);
         assert_eq!(set.template_hash(), deployment.template_hash());
         let reference = TargetReference::from(
             &serde_json::from_value::<TargetRef>(json!({ "kind": "StatefulSet", "name": "llama" })).unwrap(),

@@ -113,7 +113,7 @@ pub(super) fn backward(target: &Value, fields: &[OwnedField], annotation_before:
 
 /// The object after a patch, as the API server applies it: a test for null holds where there is nothing in an object that
 /// is there. `None` where it is refused.
-pub(super) fn applied(object: &Value, patch: &Patch) -> Option<Value> {
+pub(crate) fn applied(object: &Value, patch: &Patch) -> Option<Value> {
     let mut object = object.clone();
     for operation in &patch.0 {
         if let PatchOperation::Test(test) = operation

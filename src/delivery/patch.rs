@@ -58,7 +58,7 @@ pub(super) fn version_tests(version: &TargetVersion) -> Vec<PatchOperation> {
     vec![of("uid", version.uid.as_str()), of("resourceVersion", &version.resource_version)]
 }
 
-fn annotations_path() -> PointerBuf {
+pub(super) fn annotations_path() -> PointerBuf {
     pointer(["metadata", "annotations"])
 }
 

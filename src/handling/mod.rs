@@ -12,5 +12,6 @@ pub mod cycle;
 pub mod init;
 pub mod name;
 pub mod pace;
+pub mod retry;
 pub mod suspend;
 pub mod uninstall;

@@ -39,19 +39,22 @@ pub fn fill(value: &mut Value, schema: &Value) {
 
 fn prune_below(value: &mut Value, schema: SchemaNode<'_>, place: Place<'_>, paths: &mut Vec<String>) {
     match value {
-        Value::Object(fields) => fields.retain(|name, value| {
-            let own = Place::Field(&place, name);
-            let standard = place.is_root() && OBJECT_FIELDS.contains(&name.as_str());
-            match schema.field(name) {
-                Some(schema) => prune_below(value, schema, own, paths),
-                None if standard || schema.keeps_unknown_fields() => {}
-                None => {
-                    paths.push(own.path());
-                    return false;
+        Value::Object(fields) => {
+            let known = schema.fields();
+            fields.retain(|name, value| {
+                let own = Place::Field(&place, name);
+                let standard = place.is_root() && OBJECT_FIELDS.contains(&name.as_str());
+                match known.of(name) {
+                    Some(schema) => prune_below(value, schema, own, paths),
+                    None if standard || schema.keeps_unknown_fields() => {}
+                    None => {
+                        paths.push(own.path());
+                        return false;
+                    }
                 }
-            }
-            true
-        }),
+                true
+            });
+        }
         Value::Array(elements) => {
             let Some(schema) = schema.items() else { return };
             for (index, element) in elements.iter_mut().enumerate() {
@@ -71,10 +74,11 @@ fn find_unknown_fields(value: &Value, schema: SchemaNode<'_>, place: Place<'_>, 
     }
     match value {
         Value::Object(fields) if schema.text("type") == Some("object") => {
+            let known = schema.fields();
             for (name, value) in fields {
                 let own = Place::Field(&place, name);
                 let standard = place.is_root() && OBJECT_FIELDS.contains(&name.as_str());
-                match schema.field(name) {
+                match known.of(name) {
                     Some(schema) => find_unknown_fields(value, schema, own, faults),
                     None if standard => {}
                     None => faults.push(unknown_field(name, own.path(), schema)),
@@ -112,8 +116,9 @@ fn drop_nulls(value: &mut Value, schema: SchemaNode<'_>) {
     match value {
         Value::Object(fields) => {
             fields.retain(|_, value| !value.is_null());
+            let known = schema.fields();
             for (name, value) in fields {
-                if let Some(schema) = schema.field(name) {
+                if let Some(schema) = known.of(name) {
                     drop_nulls(value, schema);
                 }
             }
@@ -134,12 +139,15 @@ pub(super) fn apply_defaults(value: &mut Value, schema: SchemaNode<'_>) {
     match value {
         Value::Object(fields) => {
             for (name, schema) in schema.properties() {
-                if let Some(default) = schema.keyword("default") {
-                    fields.entry(name).or_insert_with(|| default.clone());
+                if let Some(default) = schema.keyword("default")
+                    && !fields.contains_key(name)
+                {
+                    fields.insert(name.clone(), default.clone());
                 }
             }
+            let known = schema.fields();
             for (name, value) in fields {
-                if let Some(schema) = schema.field(name) {
+                if let Some(schema) = known.of(name) {
                     apply_defaults(value, schema);
                 }
             }

@@ -257,8 +257,9 @@ fn check_fields(
     place: Place<'_>,
     faults: &mut Vec<SchemaFault>,
 ) {
+    let known = schema.fields();
     for (name, value) in fields {
-        if let Some(schema) = schema.field(name) {
+        if let Some(schema) = known.of(name) {
             let before = before.and_then(|before| before.get(name));
             check(value, before, schema, Place::Field(&place, name), faults);
         }

@@ -106,10 +106,6 @@ impl<'a> SchemaNode<'a> {
         properties.into_iter().flatten().filter_map(|(name, schema)| Some((name, SchemaNode::of(schema)?)))
     }
 
-    fn property(self, name: &str) -> Option<SchemaNode<'a>> {
-        SchemaNode::of(self.keyword("properties")?.get(name)?)
-    }
-
     fn items(self) -> Option<SchemaNode<'a>> {
         SchemaNode::of(self.keyword("items")?)
     }
@@ -122,9 +118,26 @@ impl<'a> SchemaNode<'a> {
         self.keyword("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true))
     }
 
-    /// The schema of a field of a map or an object.
-    fn field(self, name: &str) -> Option<SchemaNode<'a>> {
-        self.property(name).or_else(|| self.additional_properties())
+    /// The schemas of the fields of a map or an object.
+    fn fields(self) -> FieldSchemas<'a> {
+        FieldSchemas {
+            properties: self.keyword("properties").and_then(Value::as_object),
+            others: self.additional_properties(),
+        }
+    }
+}
+
+/// The schemas of the fields of a map or an object, looked up once for all of them.
+#[derive(Debug, Clone, Copy)]
+struct FieldSchemas<'a> {
+    properties: Option<&'a Map<String, Value>>,
+    others: Option<SchemaNode<'a>>,
+}
+
+impl<'a> FieldSchemas<'a> {
+    /// The schema of a field.
+    fn of(self, name: &str) -> Option<SchemaNode<'a>> {
+        self.properties.and_then(|properties| SchemaNode::of(properties.get(name)?)).or(self.others)
     }
 }
 

@@ -3,7 +3,10 @@
 use super::SpecFault;
 use crate::{
     administrator::{AdministratorPolicy, FleetLimits},
-    api::escalation::{Approval, EscalationSpec},
+    api::{
+        escalation::{Approval, EscalationSpec},
+        workload::Placement,
+    },
 };
 
 /// What of a spec is beyond the administrator's limits: each with the limit's name.
@@ -18,7 +21,7 @@ pub fn check_limits(spec: &EscalationSpec, administrator: Option<&AdministratorP
         min_cooldown,
         max_run_timeout: _,
         allow_automatic_approval,
-        allow_borrowing: _,
+        allow_borrowing,
     } = limits;
     let safety = &spec.safety;
     let mut beyond = |path: &str, name: &str, problem: String| {
@@ -47,6 +50,10 @@ pub fn check_limits(spec: &EscalationSpec, administrator: Option<&AdministratorP
         let problem = "approval Automatic is not allowed here".to_owned();
         beyond("spec.promotion.approval", "allowAutomaticApproval", problem);
     }
+    if !allow_borrowing && spec.canary.placement == Placement::BorrowReplica {
+        let problem = "placement BorrowReplica is not allowed here".to_owned();
+        beyond("spec.canary.placement", "allowBorrowing", problem);
+    }
 }
 
 /// What of a spec the schema allows and this version can't do.
@@ -71,7 +78,7 @@ mod tests {
     fn faults(text: &str) -> Vec<String> {
         let policy = "apiVersion: policy.phaseloop.dev/v1alpha1\nkind: AdministratorPolicy\nlimits:\n  \
                       maxMeasureBudget: 60s\n  maxGPUHoldBudget: 900s\n  maxCandidates: 6\n  maxRateRuns: 3\n  \
-                      minCooldown: 6h\n  allowAutomaticApproval: false\n";
+                      minCooldown: 6h\n  allowAutomaticApproval: false\n  allowBorrowing: false\n";
         let policy = read_policy("policy.yaml", policy).unwrap();
         let mut faults = Vec::new();
         check_limits(&spec(text), Some(&policy), &mut faults);
@@ -94,6 +101,7 @@ mod tests {
             (r#", "safety": { "cooldown": "5h59m" }"#, "spec.safety.cooldown"),
             (r#", "promotion": { "approval": "Automatic" }"#, "spec.promotion.approval"),
             (r#", "canary": { "repeats": 2 }"#, "spec.canary.repeats"),
+            (r#", "canary": { "placement": "BorrowReplica" }"#, "spec.canary.placement"),
         ] {
             assert_eq!(faults(text), [path]);
         }

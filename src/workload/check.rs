@@ -132,16 +132,14 @@ pub(super) fn check_gpus(engine: &Container, gpus: u32, facts: &TemplateFacts) -
 /// the only node for the pod.
 ///
 /// # Errors
-/// A claim is unknown, or can't be shared with a second pod.
-pub(super) fn check_claims(
-    volumes: &[Volume],
-    mounted: &BTreeSet<&str>,
-    facts: &TemplateFacts,
-) -> Result<Option<String>, Refusal> {
-    if let Some(name) = facts.claim_templates.iter().find(|name| mounted.contains(name.as_str())) {
-        let message =
-            format!("each pod of the target has its own claim of {name}; move what all pods need to a shared volume");
-        return refuse(RefusalReason::ClaimTemplates, message);
+/// A claim is unknown, can't be shared with a second pod, or can't be made a second time.
+pub(super) fn check_claims(volumes: &[Volume], facts: &TemplateFacts) -> Result<Option<String>, Refusal> {
+    if let Some((volume, named)) = volumes.iter().find_map(|volume| Some((&volume.name, named_by_claim(volume)?))) {
+        let message = format!(
+            "the claim of each pod for {volume} names the volume {named}, which only one of them can have; name a storage \
+             class instead"
+        );
+        return refuse(RefusalReason::VolumeNamed, message);
     }
     let mut nodes: BTreeSet<(&str, &str)> = BTreeSet::new();
     for volume in volumes {
@@ -168,6 +166,11 @@ pub(super) fn check_claims(
         return refuse(RefusalReason::ClaimInUse, message);
     }
     Ok(distinct.first().map(|node| (*node).to_owned()))
+}
+
+/// The PersistentVolume that the claim of a volume names which is made for its pod.
+fn named_by_claim(volume: &Volume) -> Option<&str> {
+    volume.ephemeral.as_ref()?.volume_claim_template.as_ref()?.spec.volume_name.as_deref()
 }
 
 /// Checks that the bounds on time leave room for a measurement.

@@ -17,6 +17,7 @@ mod fixture;
 mod isolation;
 mod label;
 mod network;
+mod own_claim;
 mod phase_pod;
 mod plan;
 pub mod reading;

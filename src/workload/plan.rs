@@ -18,6 +18,7 @@ use super::{
     engine::{engine_container, engine_key, engine_url, gpus_of, guarded_command, served_model},
     label::{owner_reference, test_pod_annotations, test_pod_labels},
     network::build_network_policy,
+    own_claim::add_own_claims,
     refusal::{Refusal, RefusalReason, refuse},
     request::{ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings},
     serving_replica::{is_native_sidecar, kept_init_containers},
@@ -62,7 +63,9 @@ fn planned(
     settings: &TestPodSettings,
 ) -> Result<ValidTestPod, Refusal> {
     check_times(request)?;
-    let BoundTemplate { template, copies } = bind_parameters(request, facts, policy)?;
+    let BoundTemplate { mut template, copies } = bind_parameters(request, facts, policy)?;
+    let labels = test_pod_labels(request);
+    add_own_claims(&mut template, &facts.claim_templates, &labels);
     let Some(spec) = template.spec.as_ref().filter(|spec| !spec.containers.is_empty()) else {
         return refuse(RefusalReason::TemplateEmpty, "the pod template has no containers");
     };
@@ -88,7 +91,7 @@ fn planned(
     let mounted = mounted_volumes(&kept);
     let volumes: Vec<_> =
         spec.volumes.iter().flatten().filter(|volume| mounted.contains(volume.name.as_str())).cloned().collect();
-    let node = check_claims(&volumes, &mounted, facts)?;
+    let node = check_claims(&volumes, facts)?;
     let (part, engine_name) = match (&request.purpose, &test) {
         (TestPodPurpose::Canary, ValidTest::Serving(serving)) => (CANARY_PART, Some(serving.engine.name.clone())),
         (TestPodPurpose::Canary, ValidTest::Report) => (CANARY_PART, None),
@@ -97,7 +100,6 @@ fn planned(
         }
         (TestPodPurpose::Domain(name), ValidTest::Report) => (name.as_str(), None),
     };
-    let labels = test_pod_labels(request);
     let egress = policy.map(|policy| policy.egress.clone()).unwrap_or_default();
     check_labels(template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()), &labels)?;
     Ok(ValidTestPod {
@@ -106,7 +108,10 @@ fn planned(
         owner: request.owner.clone(),
         purpose: request.purpose.clone(),
         annotations: test_pod_annotations(request, engine_name.as_deref()),
-        notes: notes(template.metadata.as_ref(), spec, &test),
+        notes: notes(template.metadata.as_ref(), spec, &test)
+            .into_iter()
+            .chain(note_of_own_claims(&mounted, facts))
+            .collect(),
         template: PodSpec { volumes: Some(volumes), ..spec.clone() },
         test,
         times: request.times,
@@ -160,12 +165,18 @@ fn serving_parts(
     })
 }
 
-/// Names of the volumes that the kept containers mount, whether or not the template declares them: a StatefulSet adds
-/// those of its claim templates.
+/// Names of the volumes that the kept containers mount.
 fn mounted_volumes<'a>(kept: &[&'a Container]) -> BTreeSet<&'a str> {
     let mounts = kept.iter().flat_map(|container| container.volume_mounts.iter().flatten());
     let devices = kept.iter().flat_map(|container| container.volume_devices.iter().flatten());
     mounts.map(|mount| mount.name.as_str()).chain(devices.map(|device| device.name.as_str())).collect()
+}
+
+/// That volumes of the test pod are others than those of any replica, and as a rule empty.
+fn note_of_own_claims(mounted: &BTreeSet<&str>, facts: &TemplateFacts) -> Option<String> {
+    let names = facts.claim_templates.iter().filter_map(|claim| claim.metadata.name.as_deref());
+    let made: Vec<&str> = names.filter(|name| mounted.contains(name)).collect();
+    (!made.is_empty()).then(|| format!("volumes of each replica's own, made anew for the test: {}", made.join(", ")))
 }
 
 /// What of the template is not in the pod, as far as it may matter to whoever reads the result.

@@ -131,16 +131,6 @@ fn a_claim_that_one_node_may_have_binds_the_pod_to_the_node_that_has_it() {
 }
 
 #[test]
-fn a_claim_that_each_pod_of_the_target_has_is_refused_only_where_the_engine_mounts_it() {
-    let mounting = facts(|template| {
-        template["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "cache", "mountPath": "/cache"}]);
-    });
-    let with = |facts: TemplateFacts| TemplateFacts { claim_templates: vec!["cache".to_owned()], ..facts };
-    assert_eq!(refused(&with(mounting)), RefusalReason::ClaimTemplates);
-    assert!(plan(&canary(), &with(facts(|_| {}))).is_ok());
-}
-
-#[test]
 fn a_claim_that_only_a_dropped_container_mounts_asks_for_nothing() {
     let facts = facts(|template| {
         let sidecar = json!({"name": "side", "image": "i", "volumeMounts": [{"name": "logs", "mountPath": "/l"}]});

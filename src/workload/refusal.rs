@@ -27,8 +27,8 @@ reasons! {
         ClaimInUse,
         /// A volume claim of the template does not exist, or was not found.
         ClaimUnknown,
-        /// The target gives each of its pods a volume claim of its own, which a test pod does not have.
-        ClaimTemplates,
+        /// A volume that is made for each pod names the PersistentVolume that it takes: only one pod can have that.
+        VolumeNamed,
         /// The image is not one that the administrator's policy lets test pods run.
         ImageNotAllowed,
         /// A container or volume of the template has a name that is reserved for ours, or mounts at a path of ours.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ConfigMap, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, PodTemplateSpec};
 use phaseloop_core::{
     plan::{OwnObject, pod::TestPodPurpose},
     tuning::{Binding, measuring::canary_warmup},
@@ -138,8 +138,8 @@ pub struct TemplateFacts {
     pub template: PodTemplateSpec,
     /// `targetRef.container`.
     pub engine_container: Option<String>,
-    /// Names of the target's `volumeClaimTemplates`.
-    pub claim_templates: Vec<String>,
+    /// The target's `volumeClaimTemplates`.
+    pub claim_templates: Vec<PersistentVolumeClaim>,
     /// The volume claims that the template names, by name.
     pub claims: BTreeMap<String, ClaimFacts>,
     /// The ConfigMaps in which parameters lie, by name.

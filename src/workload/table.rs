@@ -117,7 +117,11 @@ pub const TEMPLATE_TABLE: &[TemplateRow] = &[
     pod("serviceAccount", Kept, ""),
     pod("serviceAccountName", Kept, "same namespace, same pod as production, so the same account"),
     pod("tolerations", Kept, ""),
-    pod("volumes", Adjusted, "those that a kept container mounts; ours are added"),
+    pod(
+        "volumes",
+        Adjusted,
+        "those that a kept container mounts; ours, and one for each `volumeClaimTemplate` of a StatefulSet, are added",
+    ),
     pod("activeDeadlineSeconds", Replaced, "the outer bound of the test, both graces left out"),
     pod("containers", Replaced, "the probe; the engine becomes a native sidecar, every other container is dropped"),
     pod("preemptionPolicy", Replaced, "that of the priority class: Never"),
@@ -197,6 +201,7 @@ pub fn test_pod_markdown() -> String {
             format!("| `{field}` | {} | {note} |\n", treatment.name())
         }));
     }
+    page.push_str(OWN_CLAIMS);
     page.push_str(&custom_domains());
     page.push_str(&reasons("Why no test pod is built", RefusalReason::ALL));
     page.push_str(&reasons("How a test pod ended", PodEnd::ALL));
@@ -242,6 +247,23 @@ fn head() -> String {
          ## What becomes of a target's template\n"
     )
 }
+
+/// What becomes of the claims that each replica of a StatefulSet has for itself.
+const OWN_CLAIMS: &str = "
+## Volumes of each replica's own
+
+A `volumeClaimTemplate` of a StatefulSet, where a kept container mounts it, becomes a generic ephemeral volume of the test pod: \
+its claim is made with the pod and deleted with it ([ADR 43](../adr/0043-claims-of-a-stateful-sets-own-are-made-anew.md)). No \
+claim of a replica is ever mounted.
+
+| of the claim template | becomes | |
+| --- | --- | --- |
+| `metadata.name` | kept | a volume of the pod template with this name gives way, as in a replica |
+| `metadata.labels` | replaced | those of the test pod |
+| `metadata.annotations` | dropped | but `volume.beta.kubernetes.io/storage-class`, which becomes the class |
+| `spec` | kept | size, class, access modes, selector, data source, volume mode |
+| `spec.volumeName` | refused | `VolumeNamed` |
+";
 
 fn custom_domains() -> String {
     format!(

@@ -35,6 +35,17 @@ fn the_committed_definitions_are_those_of_the_code() {
 }
 
 #[test]
+fn the_definitions_that_every_process_reads_are_those_that_the_types_make() {
+    same_as_committed("src/api/definitions.json", &phaseloop::api::crds::definitions_text());
+    assert_eq!(phaseloop::api::crds::kept_definitions()[..], phaseloop::api::crds::crd_values());
+}
+
+#[test]
+fn the_schema_of_scenarios_that_every_process_reads_is_that_of_the_types() {
+    same_as_committed("src/simulation/scenario/schema.json", &phaseloop::simulation::scenario::scenario_schema_text());
+}
+
+#[test]
 fn generating_twice_gives_the_same_bytes() {
     assert_eq!(phaseloop::api::crds_yaml().unwrap(), phaseloop::api::crds_yaml().unwrap());
     assert_eq!(phaseloop::api::api_reference_markdown(), phaseloop::api::api_reference_markdown());

@@ -124,6 +124,10 @@ fn a_draft_is_accepted_for_every_target_that_can_be_measured() {
         ("one with a download", Asked::of(target("target-download.yaml", &unchanged))),
         ("one on a shared claim that a shell starts", Asked::of(target("target-claim.yaml", &unchanged))),
         ("a StatefulSet with two GPUs", Asked::of(target("target-two-gpus.yaml", &unchanged))),
+        (
+            "a StatefulSet whose replicas have claims of their own",
+            Asked::of(target("target-own-claim.yaml", &unchanged)),
+        ),
         ("one that Helm manages", Asked::of(target("target-plain.yaml", &serde_json::from_str(HELM).unwrap()))),
         (
             "one that names its container",
@@ -174,6 +178,13 @@ fn what_was_read_stands_in_the_text_and_no_secret_does() {
     }
     assert!(!draft.yaml.contains("sk-very-secret"), "{}", draft.yaml);
     assert_eq!(draft.warnings, [] as [&str; 0]);
+}
+
+#[test]
+fn a_volume_that_each_test_gets_anew_is_told() {
+    let draft = Asked::of(target("target-own-claim.yaml", &json!({}))).draft().unwrap();
+    let told = "note       volumes of each replica's own, made anew for the test: cache";
+    assert!(draft.yaml.contains(told), "{}", draft.yaml);
 }
 
 #[test]

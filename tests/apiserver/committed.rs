@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs};
 use crate::{
     recording::{COMMAND, Recording},
     script::{folder, objects, script_files},
+    simulated::known_to_differ,
 };
 
 /// Fewer would leave parts of the API that phaseloop relies on without a recording.
@@ -71,5 +72,19 @@ fn a_recording_holds_no_uid_and_no_instant_of_the_day_it_was_made() {
         for found in uid.find_iter(&text).chain(instant.find_iter(&text)) {
             assert!(written.contains(found.as_str()), "{}: {} is of one run", file.name, found.as_str());
         }
+    }
+}
+
+/// Pages that say how many scripts there are, and how many of them the server in memory answers to the letter.
+const PAGES: [&str; 2] = ["ARCHITECTURE.md", "docs/simulated-api-server.md"];
+
+#[test]
+fn the_pages_say_how_many_scripts_are_answered_to_the_letter() {
+    let all: usize = script_files().unwrap().iter().map(|file| file.scripts.len()).sum();
+    let told = format!("{} of {all} scripts", all - known_to_differ().len());
+    for page in PAGES {
+        let text = fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&told), "{page} does not say: {told}");
     }
 }

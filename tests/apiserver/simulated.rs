@@ -7,7 +7,7 @@ use std::{
 
 use kube::{
     Client,
-    core::cel::{CompiledSchema, Validator, compile_schema},
+    core::cel::{CompiledSchema, ErrorKind, Validator, compile_schema},
 };
 use phaseloop::{
     api::crds::schema_of,
@@ -29,7 +29,7 @@ struct Rules(BTreeMap<&'static str, CompiledSchema>);
 impl Rules {
     fn new() -> Self {
         let kinds = ["PhaseSchedule", "PhaseRun", "Escalation", "TuningCanary", "Promotion"];
-        Self(kinds.map(|kind| (kind, compile_schema(schema_of(kind).unwrap()))).into())
+        Self(kinds.map(|kind| (kind, compile_schema(&without_defaults(schema_of(kind).unwrap())))).into())
     }
 }
 
@@ -40,12 +40,47 @@ impl AdmissionHook for Rules {
         Validator::new().validate_compiled(rules, object, review.old).map_err(|errors| {
             let told = errors.iter().map(|error| {
                 let path = error.field_path.trim_start_matches('.');
+                if error.kind == ErrorKind::EvaluationError {
+                    return unevaluated(schema, path, &error.rule, &error.message);
+                }
                 let told = type_of_rule(schema, &error.message).unwrap_or_else(|| type_at(schema, path));
                 FieldError::invalid(path, &json!(told), &error.message)
             });
             Refusal::Fields(told.collect())
         })
     }
+}
+
+/// A schema that sets no defaults: the server has set them where it is to.
+fn without_defaults(schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) => {
+            // A property may have that name.
+            let kept = fields.iter().filter(|(name, value)| *name != "default" || value.get("type").is_some());
+            Value::Object(kept.map(|(name, value)| (name.clone(), without_defaults(value))).collect())
+        }
+        Value::Array(elements) => elements.iter().map(without_defaults).collect(),
+        other => other.clone(),
+    }
+}
+
+/// What is said of a rule that could not be evaluated: the place is that of the rule, whatever field it is told of.
+fn unevaluated(schema: &Value, path: &str, rule: &str, problem: &str) -> FieldError {
+    let found = rule_of(schema, rule).unwrap();
+    let field = found["fieldPath"].as_str().unwrap_or_default();
+    let place = path.strip_suffix(field).unwrap_or(path);
+    let problem = problem.replace("rule evaluation error: No such key", "no such key");
+    let told = format!("{problem} evaluating rule: {}", found["message"].as_str().unwrap_or_default());
+    FieldError::invalid(place, &json!(type_at(schema, place)), &told)
+}
+
+/// The rule of this expression.
+fn rule_of<'a>(schema: &'a Value, rule: &str) -> Option<&'a Value> {
+    let own = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    let properties = schema["properties"].as_object().into_iter().flat_map(|properties| properties.values());
+    let others = ["items", "additionalProperties"].into_iter().filter_map(|part| schema.get(part));
+    let mut parts = properties.chain(others);
+    own.into_iter().find(|own| own["rule"] == rule).or_else(|| parts.find_map(|part| rule_of(part, rule)))
 }
 
 /// The type that the schema has at a path: a refused rule shows it in place of the value.
@@ -71,7 +106,7 @@ fn type_of_rule(schema: &Value, message: &str) -> Option<String> {
 }
 
 /// The scripts that are known to be answered otherwise.
-fn known_to_differ() -> BTreeSet<&'static str> {
+pub(crate) fn known_to_differ() -> BTreeSet<&'static str> {
     include_str!("differing.txt").lines().filter(|line| !line.starts_with('#')).collect()
 }
 

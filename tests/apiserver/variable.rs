@@ -16,6 +16,8 @@ impl Variables {
             ("ours", "/apis/phaseloop.dev/v1alpha1"),
             ("leases", "/apis/coordination.k8s.io/v1"),
             ("events", "/apis/events.k8s.io/v1"),
+            ("autoscaling", "/apis/autoscaling/v2"),
+            ("policy", "/apis/policy/v1"),
         ];
         let paths =
             paths.map(|(name, group)| (name.to_owned(), Value::from(format!("{group}/namespaces/{namespace}"))));

@@ -9,6 +9,7 @@
 
 mod analyze;
 mod bad_input;
+mod commands;
 mod nights;
 mod policy;
 mod snapshots;

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use crate::support::{phaseloop, repository};
+use crate::{
+    commands::pages,
+    support::{phaseloop, repository},
+};
 
 #[allow(clippy::disallowed_methods, reason = "the switch that writes snapshots anew is an environment variable")]
 fn same_as_committed(name: &str, printed: &str) {
@@ -35,24 +38,12 @@ fn an_analysis_reads_as_committed() {
 
 #[test]
 fn the_help_reads_as_committed() {
-    let pages = [
-        vec!["--help"],
-        vec!["replay", "--help"],
-        vec!["analyze", "--help"],
-        vec!["crds", "--help"],
-        vec!["init", "--help"],
-        vec!["cycle", "--help"],
-        vec!["suspend", "--help"],
-        vec!["resume", "--help"],
-        vec!["abort", "--help"],
-        vec!["uninstall", "--help"],
-        vec!["audit", "--help"],
-        vec!["audit", "export", "--help"],
-        vec!["audit", "verify", "--help"],
-    ];
-    let printed: Vec<String> = pages
+    let printed: Vec<String> = pages()
         .iter()
-        .map(|arguments| format!("$ phaseloop {}\n{}", arguments.join(" "), phaseloop(arguments).stdout))
+        .map(|page| {
+            let arguments: Vec<&str> = page.iter().map(String::as_str).collect();
+            format!("$ phaseloop {}\n{}", page.join(" "), phaseloop(&arguments).stdout)
+        })
         .collect();
     same_as_committed("help.txt", &printed.join("\n"));
 }

@@ -67,6 +67,12 @@ impl Living {
         self.run_until(self.now() + duration).await;
     }
 
+    /// Runs on until a canary has its pod.
+    pub(crate) async fn run_until_a_canary_runs(&mut self) {
+        let runs = |living: &Self| !living.own("TuningCanary").is_empty() && !living.test_pods().is_empty();
+        self.run_until_it_holds("a canary's pod runs", runs).await;
+    }
+
     /// Lets the world go on until something holds of it, a second at a time.
     pub(crate) async fn run_until_it_holds(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let latest = self.now() + SignedDuration::from_hours(30);
@@ -116,11 +122,22 @@ impl Living {
         held.map(|object| text(&object, "/metadata/name").to_owned()).collect()
     }
 
+    /// Merges fields into an object, as a person.
+    pub(crate) fn merge(&self, kind: (&str, &str), name: &str, fields: Value) {
+        let actor = self.story.world.server.actor(PERSON);
+        actor.merge(kind, NAMESPACE, name, "", fields).unwrap();
+    }
+
+    /// Something happens now.
+    pub(crate) async fn do_now(&mut self, action: Action) {
+        let now = self.now();
+        self.story.world.add_action(now, action);
+        self.run_for(SignedDuration::from_secs(1)).await;
+    }
+
     /// From now on there is no process of the operator.
     pub(crate) async fn kill_operator(&mut self) {
-        let (now, lasting) = (self.now(), SignedDuration::from_hours(1000));
-        self.story.world.add_action(now, Action::KillOperator { replica: 0, lasting });
-        self.run_for(SignedDuration::from_secs(1)).await;
+        self.do_now(Action::KillOperator { replica: 0, lasting: SignedDuration::from_hours(1000) }).await;
     }
 
     /// The operator's Deployment, as far as it matters: how many replicas it has and wants.

@@ -12,5 +12,6 @@ mod audit;
 mod cycle;
 mod living;
 mod real;
+mod retry;
 mod suspend;
 mod uninstall;

@@ -58,11 +58,7 @@ fn while_all_is_suspended_nothing_begins_and_then_it_goes_on() {
 fn suspending_an_escalation_ends_its_canary_and_an_end_is_taken_over_and_away() {
     run(async {
         let mut living = Living::at_noon_after(2).await;
-        living
-            .run_until_it_holds("a canary's pod runs", |living| {
-                !living.own("TuningCanary").is_empty() && !living.test_pods().is_empty()
-            })
-            .await;
+        living.run_until_a_canary_runs().await;
         let one = Selected::One(NAMESPACE.to_owned(), ObjectName::new(OwnKind::Escalation, TARGET));
         let until = living.now() + SignedDuration::from_hours(1);
         let ending = Switch::Suspend(Suspend { reason: "looking".to_owned(), until: Some(until) });

@@ -5,8 +5,9 @@ use phaseloop::{
     cluster::Cluster,
     handling::uninstall::{Leaving, UninstallTerms, uninstall},
 };
+use serde_json::json;
 
-use crate::living::{Kept, Living, NAMESPACE, export, run, text};
+use crate::living::{Kept, Living, NAMESPACE, TARGET, export, run, text};
 
 const BEFORE: &str = "--gpu-memory-utilization=0.92";
 const PROMOTED: &str = "--gpu-memory-utilization=0.75";
@@ -131,6 +132,46 @@ fn a_dead_operator_that_nobody_names_leaves_nothing_stuck_and_what_was_not_put_b
         assert!(left.left[0].contains("is not rolled back"), "{:#?}", left.left);
         assert!(left.left[1].contains("kubectl rollout undo deployment/llama-13b -n chat"), "{:#?}", left.left);
         assert!(told.contains(&"the deadline has passed".to_owned()), "{told:#?}");
+    });
+}
+
+#[test]
+fn our_finalizer_is_taken_off_every_kind_and_those_of_others_stay() {
+    const KINDS: [&str; 5] = ["PhaseSchedule", "PhaseRun", "Escalation", "TuningCanary", "Promotion"];
+    run(async {
+        let mut living = Living::at_noon_after(4).await;
+        living.kill_operator().await;
+        for kind in KINDS {
+            for object in living.own(kind) {
+                let finalizers = json!(["example.org/other", "phaseloop.dev/cleanup"]);
+                let fields = json!({ "metadata": { "finalizers": finalizers } });
+                living.merge(("phaseloop.dev/v1alpha1", kind), text(&object, "/metadata/name"), fields);
+            }
+        }
+        let (left, told) = leave(&mut living, &terms(None)).await;
+        assert_eq!(left, done(), "{told:#?}");
+        for kind in KINDS {
+            assert!(!living.own(kind).is_empty(), "{kind}");
+            for object in living.own(kind) {
+                assert_eq!(object["metadata"]["finalizers"], json!(["example.org/other"]), "{kind}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_borrowed_replica_that_nobody_gives_back_is_named_with_the_way_to_do_it() {
+    run(async {
+        let mut living = Living::at_noon_after(4).await;
+        living.kill_operator().await;
+        let borrower = json!({ "kind": "PhaseRun", "name": "gone", "uid": "u" });
+        let mark = json!({ "borrower": borrower, "from": 2, "to": 1, "since": "2026-03-04T02:00:00Z" }).to_string();
+        let fields = json!({ "metadata": { "annotations": { "phaseloop.dev/give-back": mark } } });
+        living.merge(("apps/v1", "Deployment"), TARGET, fields);
+        let (left, told) = leave(&mut living, &terms(None)).await;
+        let expected = "Deployment llama-13b in chat has a borrowed replica to get back: kubectl scale deployment/llama-13b -n chat \
+                        --replicas=2, then kubectl annotate deployment/llama-13b -n chat phaseloop.dev/give-back-";
+        assert_eq!(left.left, [expected], "{told:#?}");
     });
 }
 

@@ -54,6 +54,11 @@ impl Night {
     }
 }
 
+/// Shown past the test runner: a night on real parts takes minutes, and who waits wants to see where it stands.
+pub(crate) fn say(line: &str) {
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
 #[allow(clippy::disallowed_methods, reason = "what the cluster consists of is told by the caller")]
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("tests/cluster/with-phaseloop sets {name}"))
@@ -65,11 +70,10 @@ impl<'a> Person<'a> {
         Self { place, began: Instant::now() }
     }
 
-    /// Shown past the test runner: a night on real parts takes minutes, and who waits wants to see where it stands.
+    /// Shows a line with where and when.
     pub(crate) fn tell(&self, line: &str) {
         let seconds = self.began.elapsed().as_secs();
-        let line = format!("[{} {seconds:>4} s] {line}\n", self.place.namespace);
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        say(&format!("[{} {seconds:>4} s] {line}", self.place.namespace));
     }
 
     /// `kubectl ARGUMENTS`, with a file on standard input.

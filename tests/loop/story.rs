@@ -20,7 +20,11 @@ use phaseloop::{
     controllers::phase_run::facts::has_ended,
     workload::test_pods_selector,
 };
-use phaseloop_core::analysis::reason::AnalysisReason;
+use phaseloop_core::{
+    analysis::reason::AnalysisReason,
+    borrow::GiveBackNote,
+    plan::{OwnObject, label::ANNOTATION_GIVE_BACK},
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -199,12 +203,13 @@ async fn measured_night(place: &Place, person: &Person<'_>) -> (i32, String) {
     panic!("{SPOILED_NIGHTS_MAX} nights in a row measured nothing of use");
 }
 
-/// From now on engines run out of memory under load: their share of the card is promised to somebody else as well.
+/// With it engines run out of memory under load: their share of the card is promised to somebody else as well.
+pub(crate) const MEMORY_TAKEN: [(&str, &str); 2] =
+    [("STAND_IN_OUT_OF_MEMORY_ABOVE_UTILIZATION", OUT_OF_MEMORY_ABOVE), ("STAND_IN_OTHER_GIB", OTHER_GIB)];
+
+/// From now on engines have [`MEMORY_TAKEN`].
 pub(crate) fn over_commit(person: &Person<'_>) {
-    fault(
-        person,
-        &[("STAND_IN_OUT_OF_MEMORY_ABOVE_UTILIZATION", OUT_OF_MEMORY_ABOVE), ("STAND_IN_OTHER_GIB", OTHER_GIB)],
-    );
+    fault(person, &MEMORY_TAKEN);
     person.tell("memory of the card is taken by somebody else");
 }
 
@@ -222,6 +227,22 @@ pub(crate) fn is_rolled_out(deployment: &Deployment) -> bool {
         && status.updated_replicas == Some(wanted)
         && status.replicas == Some(wanted)
         && status.available_replicas == Some(wanted)
+}
+
+/// The same Deployment of two replicas, one of which may be borrowed.
+pub(crate) fn of_two_replicas(deployment: &str) -> String {
+    deployment.replace("replicas: 1\n", "replicas: 2\n")
+}
+
+/// How many replicas a target is to have, and who has borrowed one.
+pub(crate) fn lent(target: &Deployment) -> (Option<i32>, Option<OwnObject>) {
+    let note = target.annotations().get(ANNOTATION_GIVE_BACK).map(|text| GiveBackNote::read(text).unwrap());
+    (target.spec.as_ref().and_then(|spec| spec.replicas), note.map(|note| note.borrower))
+}
+
+/// Whether a target of two replicas has what it lent.
+pub(crate) fn is_given_back(target: &Deployment) -> bool {
+    lent(target) == (Some(2), None)
 }
 
 /// What people said of a target: all but what the cluster's own controllers keep there.
@@ -273,19 +294,34 @@ pub(crate) fn long_search() -> Value {
     })
 }
 
+pub(crate) fn is_measured(canary: &TuningCanary) -> bool {
+    canary.status.as_ref().is_some_and(|status| status.phase == Some(CanaryPhase::Measuring))
+}
+
 /// Waits until a candidate is under load.
 pub(crate) async fn until_a_candidate_is_measured(place: &Place) -> TuningCanary {
-    let is_measured = |canary: &TuningCanary| {
-        canary.status.as_ref().is_some_and(|status| status.phase == Some(CanaryPhase::Measuring))
-    };
+    // The incumbent dies in its first second: whoever else is loaded is a candidate.
+    until_a_canary(place, |canary| canary.spec.attempt > 0 && is_measured(canary)).await
+}
+
+/// Waits until there is a canary that fulfils this.
+pub(crate) async fn until_a_canary(place: &Place, fulfils: impl Fn(&TuningCanary) -> bool) -> TuningCanary {
     let began = Instant::now();
     loop {
         let found = canaries(place).await;
-        // The incumbent dies in its first second: whoever else is loaded is a candidate.
-        if let Some(canary) = found.iter().find(|canary| canary.spec.attempt > 0 && is_measured(canary)) {
+        if let Some(canary) = found.iter().find(|canary| fulfils(canary)) {
             return canary.clone();
         }
-        assert!(began.elapsed() < DEADLINE, "no candidate was measured: {found:?}");
+        assert!(began.elapsed() < DEADLINE, "there was none: {found:?}");
+        sleep(PAUSE).await;
+    }
+}
+
+/// Waits until something that is no one object's state is so.
+pub(crate) async fn until(what: &str, fulfils: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !fulfils().await {
+        assert!(began.elapsed() < DEADLINE, "not so after {DEADLINE:?}: {what}");
         sleep(PAUSE).await;
     }
 }

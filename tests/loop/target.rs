@@ -22,26 +22,52 @@ pub(crate) enum Engine {
     /// The stand-in; variables of the ConfigMap [`FAULTS`], if there is one when a pod starts, switch faults on.
     StandIn,
     /// vLLM itself, on the CPU.
-    Real(Vec<PathBuf>),
+    Real {
+        /// Where it lies, and what its Python needs.
+        folders: Vec<PathBuf>,
+        /// What it serves.
+        model: Model,
+    },
+}
+
+/// What a real vLLM serves: a model of `tests/cluster/vllm/make-model.py`, with the flags it is served with.
+pub(crate) enum Model {
+    /// Quick, and small beside any memory.
+    Tiny,
+    /// Takes three quarters of a MiB for each token that is read: with the flag's batches of 3,072 tokens 2.3 GiB, of the
+    /// 6 GiB that its pod may have.
+    Wide,
+}
+
+impl Model {
+    /// Folder, flags, and what the pod may take of the machine's memory. Of that, not of the machine's, the CPU engine takes
+    /// its share.
+    fn parts(&self) -> (&'static str, &'static [&'static str], Option<&'static str>) {
+        match self {
+            Self::Tiny => ("model-tiny", &["--max-model-len=1024", "--gpu-memory-utilization=0.1"], None),
+            Self::Wide => ("model-wide", &["--max-model-len=2048", "--max-num-batched-tokens=3072"], Some("6Gi")),
+        }
+    }
 }
 
 impl Engine {
-    /// The real engine; nothing, and a line that says so, where it was not fetched.
+    /// The real engine with this model; nothing, and a line that says so, where it was not fetched.
     #[allow(clippy::disallowed_methods, reason = "what the machine has is told by the caller")]
-    pub(crate) fn real() -> Option<Self> {
-        let folders = env::var_os(VLLM_FOLDERS).map(|folders| env::split_paths(&folders).collect());
+    pub(crate) fn real(model: Model) -> Option<Self> {
+        let folders: Option<Vec<PathBuf>> =
+            env::var_os(VLLM_FOLDERS).map(|folders| env::split_paths(&folders).collect());
         if folders.is_none() {
             // Written past the test runner, which keeps what a passing test prints to itself.
             std::io::stderr().write_all(b"NOT RUN: a real vLLM; tests/run loop fetches one\n").unwrap();
         }
-        folders.map(Self::Real)
+        folders.map(|folders| Self::Real { folders, model })
     }
 
-    /// A Deployment of one replica that serves a tiny model, with these flags besides.
+    /// A Deployment of one replica that serves, with these flags besides.
     pub(crate) fn deployment(&self, name: &str, flags: &[&str]) -> String {
         let container = match self {
             Self::StandIn => stand_in(flags),
-            Self::Real(folders) => real(flags, folders),
+            Self::Real { folders, model } => real(model, flags, folders),
         };
         format!(
             r"apiVersion: apps/v1
@@ -64,7 +90,15 @@ spec:
 }
 
 /// What both engines have in common: how they are started, asked whether they are ready, and bounded.
-fn container(image: &str, command: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+fn container(
+    image: &str,
+    command: &str,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    memory: Option<&str>,
+) -> String {
+    // Asked for is next to nothing: what is tested side by side must find its place on one small machine.
+    let memory = memory.map_or_else(String::new, |most| format!(", memory: {most}"));
     let arguments: Vec<String> = arguments.iter().map(|argument| format!("{argument:?}")).collect();
     let variables: Vec<String> =
         variables.iter().map(|(name, value)| format!("{{name: {name}, value: {value:?}}}")).collect();
@@ -80,8 +114,8 @@ fn container(image: &str, command: &str, arguments: &[&str], variables: &[(&str,
             httpGet: {{path: /health, port: 8000}}
             periodSeconds: 1
           resources:
-            requests: {{cpu: 10m}}
-            limits: {{nvidia.com/gpu: "1"}}
+            requests: {{cpu: 10m, memory: 64Mi}}
+            limits: {{nvidia.com/gpu: "1"{memory}}}
 "#,
         arguments = arguments.join(", "),
         variables = variables.join(", "),
@@ -89,14 +123,15 @@ fn container(image: &str, command: &str, arguments: &[&str], variables: &[(&str,
 }
 
 fn stand_in(flags: &[&str]) -> String {
-    let text = container(STAND_IN, "vllm", &[&["tiny"], flags].concat(), &[]);
+    let text = container(STAND_IN, "vllm", &[&["tiny"], flags].concat(), &[], None);
     text + &format!("          envFrom: [{{configMapRef: {{name: {FAULTS}, optional: true}}}}]\n")
 }
 
-fn real(flags: &[&str], folders: &[PathBuf]) -> String {
+fn real(model: &Model, flags: &[&str], folders: &[PathBuf]) -> String {
     let [vllm, ..] = folders else { panic!("{VLLM_FOLDERS} names no folder") };
     let path = |part: &str| vllm.join(part).to_str().unwrap().to_owned();
-    let (model, command, cache) = (path("model"), path("venv/bin/vllm"), path("cache"));
+    let (model, its_flags, memory) = model.parts();
+    let (model, command, cache) = (path(model), path("venv/bin/vllm"), path("cache"));
     let variables = [
         ("HF_HUB_OFFLINE", "1"),
         ("VLLM_NO_USAGE_STATS", "1"),
@@ -104,14 +139,8 @@ fn real(flags: &[&str], folders: &[PathBuf]) -> String {
         ("NUMBA_CACHE_DIR", "/dev/shm/numba"),
         ("VLLM_CACHE_ROOT", cache.as_str()),
     ];
-    let own = [
-        model.as_str(),
-        "--served-model-name=tiny",
-        "--max-model-len=1024",
-        "--enforce-eager",
-        "--gpu-memory-utilization=0.1",
-    ];
-    let mut text = container(MACHINE, &command, &[&own, flags].concat(), &variables);
+    let own = [model.as_str(), "--served-model-name=tiny", "--enforce-eager"];
+    let mut text = container(MACHINE, &command, &[&own, its_flags, flags].concat(), &variables, memory);
     // The engine's processes share memory: as in vLLM's own manifests.
     let mut mounts =
         String::from("          volumeMounts:\n            - {name: shared-memory, mountPath: /dev/shm}\n");

@@ -51,6 +51,6 @@ pub(crate) const NOT_RECORDED: Bug = Bug::new(
     Moment::told("tuningcanaries"),
     |hand| {
         let is_starting = text(&hand.subject(CANARY), "/status/phase") == "Starting";
-        is_starting.then(|| hand.tell(CANARY, &hand.name, &json!({ "phase": "Warming" })))
+        is_starting.then(|| hand.tell(CANARY, &hand.name, &json!({ "phase": "Measuring" })))
     },
 );

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bug::Bug,
-    hand::{CANARY, Hand, NETWORK_POLICY, POD, text},
+    hand::{CANARY, Hand, NETWORK_POLICY, POD, copy, text},
     saboteur::{Moment, Times},
 };
 
@@ -135,6 +135,20 @@ pub(crate) const VALUE_THAT_NOBODY_LISTED: Bug = Bug::new(
     Moment::made("promotions"),
     |hand| {
         hand.make_next_canary(|spec| spec["parameters"] = json!({ "gpu-memory-utilization": "0.99" }));
+        Some(())
+    },
+);
+
+/// I31.
+pub(crate) const POLICY_WITHOUT_OWNER: Bug = Bug::new(
+    "i31_nothing_is_orphaned",
+    "makes a NetworkPolicy that belongs to nothing, so that nothing takes it away",
+    Moment::made("networkpolicies"),
+    |hand| {
+        let mut policy = copy(hand.all(NETWORK_POLICY).first()?);
+        policy["metadata"]["name"] = format!("{}-again", text(&policy, "/metadata/name")).into();
+        policy["metadata"].as_object_mut()?.remove("ownerReferences");
+        hand.make(&policy);
         Some(())
     },
 );

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bug::Bug,
-    hand::{ESCALATION, Hand, PROMOTION, text},
+    hand::{ESCALATION, Hand, PROMOTION, copy, text},
     plot::Plot,
     saboteur::Moment,
 };
@@ -99,6 +99,22 @@ pub(crate) const GAP_IN_THE_ATTEMPTS: Bug = Bug::new(
     Moment::made("promotions"),
     |hand| {
         hand.make_next_canary(|spec| spec["attempt"] = (spec["attempt"].as_i64().unwrap() + 1).into());
+        Some(())
+    },
+);
+
+/// I13.
+pub(crate) const ARMED_TWICE: Bug = Bug::new(
+    "i13_one_flag_is_armed_and_only_by_news",
+    "arms the flag of a second Escalation of the target, beside that of the one that rules it",
+    Moment::told("escalations"),
+    |hand| {
+        let armed = flag(hand).filter(|flag| flag["state"] == "Armed")?;
+        let mut second = copy(&hand.subject(ESCALATION));
+        let name = format!("{}-again", hand.name);
+        second["metadata"]["name"] = name.clone().into();
+        hand.make(&second);
+        hand.tell(ESCALATION, &name, &json!({ "flags": [armed] }));
         Some(())
     },
 );

@@ -24,6 +24,8 @@ pub(crate) const ESCALATION: (&str, &str) = ("phaseloop.dev/v1alpha1", "Escalati
 pub(crate) const CANARY: (&str, &str) = ("phaseloop.dev/v1alpha1", "TuningCanary");
 /// Promotions.
 pub(crate) const PROMOTION: (&str, &str) = ("phaseloop.dev/v1alpha1", "Promotion");
+/// Deployments.
+pub(crate) const DEPLOYMENT: (&str, &str) = ("apps/v1", "Deployment");
 /// Pods.
 pub(crate) const POD: (&str, &str) = ("v1", "Pod");
 
@@ -145,7 +147,10 @@ impl Hand {
         pod["spec"].as_object_mut().unwrap().remove("nodeName");
         change(&mut pod);
         let mut policy = copy(&self.all(NETWORK_POLICY)[0]);
+        // It belongs to somebody, whoever the pod belongs to.
+        let owners = policy["metadata"]["ownerReferences"].take();
         policy["metadata"] = pod["metadata"].clone();
+        policy["metadata"]["ownerReferences"] = owners;
         policy["spec"]["podSelector"] = json!({ "matchLabels": pod["metadata"]["labels"] });
         self.make(&policy);
         self.make(&pod)

@@ -10,6 +10,7 @@
 #![allow(clippy::large_futures, reason = "a test has the stack of a whole thread")]
 
 mod audit;
+mod borrowing;
 mod budget;
 mod bug;
 mod canary;
@@ -51,6 +52,7 @@ planted! {
     a_gap_in_the_attempts_is_caught_by_i9: gates::GAP_IN_THE_ATTEMPTS,
     a_flag_armed_below_its_threshold_is_caught_by_i12: counting::ARMED_BELOW_THE_THRESHOLD,
     a_consumed_run_that_counts_again_is_caught_by_i12: counting::CONSUMED_RUN_COUNTS_AGAIN,
+    a_second_armed_flag_is_caught_by_i13: gates::ARMED_TWICE,
     a_run_under_an_expired_flag_is_caught_by_i14: gates::BEGUN_WITHOUT_A_FLAG,
     a_bad_run_in_the_baseline_is_caught_by_i15: counting::BAD_RUN_IN_THE_BASELINE,
     a_test_pod_with_the_labels_of_production_is_caught_by_i16: canary::POD_WITH_PRODUCTION_LABELS,
@@ -67,9 +69,16 @@ planted! {
     a_validation_by_an_earlier_run_is_caught_by_i26: promotion::VALIDATED_BY_AN_EARLIER_RUN,
     a_rollback_that_leaves_the_value_in_is_caught_by_i27: promotion::VALUE_STAYS_IN,
     a_target_that_goes_back_before_its_config_map_is_caught_by_i27: promotion::TARGET_GOES_BACK_FIRST,
+    a_value_of_somebody_else_that_is_overwritten_is_caught_by_i28: promotion::SOMEBODY_IS_OVERWRITTEN,
     a_config_map_that_is_changed_in_passing_is_caught_by_i17: promotion::CONFIG_MAP_IS_TOUCHED,
     a_changed_record_is_caught_by_i30: audit::RECORD_IS_CHANGED,
     a_dropped_record_is_caught_by_i30: audit::RECORD_IS_DROPPED,
     a_change_without_a_record_is_caught_by_i30: audit::NOT_RECORDED,
+    a_network_policy_of_nobody_is_caught_by_i31: canary::POLICY_WITHOUT_OWNER,
+    a_promotion_that_is_never_let_go_is_caught_by_i31: promotion::NEVER_LET_GO,
     a_test_pod_without_its_network_policy_is_caught_by_i36: canary::POD_WITHOUT_NETWORK_POLICY,
+    a_run_that_borrows_without_remembering_is_caught_by_i37: borrowing::RUN_FORGETS,
+    a_tuning_run_that_borrows_without_remembering_is_caught_by_i37: borrowing::TUNING_RUN_FORGETS,
+    a_run_that_keeps_what_it_borrowed_is_caught_by_i38: borrowing::RUN_KEEPS_IT,
+    a_tuning_run_that_keeps_what_it_borrowed_is_caught_by_i38: borrowing::TUNING_RUN_KEEPS_IT,
 }

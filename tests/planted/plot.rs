@@ -39,11 +39,13 @@ pub(crate) enum Plot {
     Patient,
     /// The value lies in a ConfigMap.
     Configured,
+    /// No card is free: runs and tuning runs borrow one of two replicas.
+    Lending,
 }
 
 impl Plot {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Plain, Self::Tight, Self::OnceADay, Self::Roomy, Self::Patient, Self::Configured];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Plain, Self::Tight, Self::OnceADay, Self::Roomy, Self::Patient, Self::Configured, Self::Lending];
 
     /// What differs: a text of the story, and what stands in its place.
     const fn difference(self) -> (&'static str, &'static str) {
@@ -55,6 +57,9 @@ impl Plot {
             ),
             Self::OnceADay => ("  safety:\n", "  safety:\n    cooldown: 1s\n    rate: {runs: 1, per: 24h}\n"),
             Self::Roomy => ("gpus: 2", "gpus: 3"),
+            Self::Lending => {
+                ("replicas: 1\n", "replicas: 2\n  strategy:\n    rollingUpdate: {maxSurge: 0, maxUnavailable: 1}\n")
+            }
             Self::Patient => ("threshold: 1", "threshold: 2"),
             Self::Configured => (
                 "--gpu-memory-utilization=0.92, --max-model-len=2048]\n",
@@ -75,6 +80,10 @@ impl Plot {
                 let binding = "      binding: {configMapKey: {name: llama-13b-engine, key: share}}\n";
                 format!("{}---\n{CONFIG_MAPS}", text.replacen(values, &format!("{values}{binding}"), 1))
             }
+            Self::Lending => {
+                let lends = |part: &str| format!("{part}    placement: BorrowReplica\n");
+                ["  run:\n", "  canary:\n"].iter().fold(text, |text, part| text.replacen(part, &lends(part), 1))
+            }
             _ => text,
         }
     }
@@ -85,13 +94,13 @@ impl Plot {
 
     /// The story at the noon before its first bad night; told once, outside of any executor.
     fn before_the_bad_night(self) -> &'static Start {
-        static STARTS: [OnceLock<Start>; 6] = [const { OnceLock::new() }; 6];
+        static STARTS: [OnceLock<Start>; 7] = [const { OnceLock::new() }; 7];
         STARTS[self as usize].get_or_init(|| Start::at_noon(self))
     }
 
     /// The story while its last canary is measured; told once, outside of any executor.
     fn before_the_promotion(self) -> &'static Start {
-        static STARTS: [OnceLock<Start>; 6] = [const { OnceLock::new() }; 6];
+        static STARTS: [OnceLock<Start>; 7] = [const { OnceLock::new() }; 7];
         STARTS[self as usize].get_or_init(|| self.before_the_bad_night().at_last_canary())
     }
 }
@@ -177,6 +186,7 @@ pub(crate) fn tell(plot: Plot, last_night: i64, plant: Option<Plant>) -> Told {
             story.run_night(night).await.unwrap();
         }
         story.accepted().unwrap();
+        story.world.end();
         let figures = story.world.oracles.figures().clone();
         Told { figures, was_disturbed: saboteur.is_some_and(|saboteur| saboteur.has_acted()) }
     }))

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::{
     bug::Bug,
-    hand::{CANARY, Hand, PROMOTION, RUN, copy, text},
+    hand::{CANARY, DEPLOYMENT, Hand, PROMOTION, RUN, copy, text},
     plot::Plot,
-    saboteur::Moment,
+    saboteur::{Moment, Times},
 };
 
 fn is(hand: &Hand, phase: &str) -> bool {
@@ -89,6 +89,27 @@ pub(crate) const TARGET_GOES_BACK_FIRST: Bug = Bug::new(
 )
 .in_plot(Plot::Configured);
 
+/// I28.
+pub(crate) const SOMEBODY_IS_OVERWRITTEN: Bug = Bug::new(
+    "i28_nobody_else_is_overwritten",
+    "sets its value again where somebody else has set another one",
+    Moment::told("promotions"),
+    |hand| {
+        let ours = hand.all(DEPLOYMENT)[0].pointer("/spec/template/spec/containers")?.clone();
+        let theirs = serde_json::from_str(&ours.to_string().replace("utilization=0.7", "utilization=0.6")).unwrap();
+        let set = |containers: &Value, fence: Option<&str>| {
+            json!({
+                "metadata": { "annotations": { "phaseloop.dev/fence": fence } },
+                "spec": { "template": { "spec": { "containers": containers } } },
+            })
+        };
+        is(hand, "Applied").then(|| {
+            hand.merge_as_person(DEPLOYMENT, "llama-13b", set(&theirs, None));
+            hand.merge(DEPLOYMENT, "llama-13b", set(&ours, Some("planted")));
+        })
+    },
+);
+
 /// I17, of a ConfigMap.
 pub(crate) const CONFIG_MAP_IS_TOUCHED: Bug = Bug::new(
     "i17_production_is_left_alone",
@@ -100,3 +121,12 @@ pub(crate) const CONFIG_MAP_IS_TOUCHED: Bug = Bug::new(
     },
 )
 .in_plot(Plot::Configured);
+
+/// I31, of finalizers.
+pub(crate) const NEVER_LET_GO: Bug = Bug::new(
+    "i31_nothing_is_orphaned",
+    "never takes its finalizer from a promotion that somebody deletes",
+    Moment::told("promotions"),
+    |hand| is(hand, "Applied").then(|| hand.take_away(PROMOTION, &hand.name)),
+)
+.times(Times::OnceAndNoPromotionIsLetGo);

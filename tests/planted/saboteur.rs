@@ -48,6 +48,16 @@ impl Moment {
         Self { side: Side::Before, ..Self::told(resource) }
     }
 
+    /// After the operator patched an object of this resource.
+    pub(crate) const fn patched(resource: &'static str) -> Self {
+        Self { side: Side::After, verb: Verb::Patch, resource, subresource: "" }
+    }
+
+    /// Before the operator patches an object of this resource.
+    pub(crate) const fn before_patched(resource: &'static str) -> Self {
+        Self { side: Side::Before, ..Self::patched(resource) }
+    }
+
     fn is(&self, side: Side, request: &RequestDescription) -> bool {
         self.side == side
             && self.verb == request.verb
@@ -68,6 +78,10 @@ pub(crate) enum Times {
     Always,
     /// The first time; from then on no pod is deleted by the operator's requests.
     OnceAndNoPodIsDeletedAgain,
+    /// The first time; from then on the operator's requests to change a promotion, but not its status, are refused.
+    OnceAndNoPromotionIsLetGo,
+    /// The first time; from then on the operator's requests to change a target are refused.
+    OnceAndNothingIsGivenBack,
 }
 
 /// What a saboteur is up to.
@@ -112,10 +126,18 @@ impl Saboteur {
     }
 
     fn refuses(&self, request: &RequestDescription) -> bool {
-        self.plant.times == Times::OnceAndNoPodIsDeletedAgain
-            && self.has_acted()
-            && request.user.starts_with(OPERATOR)
-            && (request.verb, request.resource.as_str()) == (Verb::Delete, "pods")
+        let is_refused = match self.plant.times {
+            Times::Once | Times::Always => false,
+            Times::OnceAndNoPodIsDeletedAgain => (request.verb, request.resource.as_str()) == (Verb::Delete, "pods"),
+            Times::OnceAndNoPromotionIsLetGo => {
+                (request.verb, request.resource.as_str(), request.subresource.as_str())
+                    == (Verb::Patch, "promotions", "")
+            }
+            Times::OnceAndNothingIsGivenBack => {
+                request.verb == Verb::Patch && ["deployments", "statefulsets"].contains(&request.resource.as_str())
+            }
+        };
+        is_refused && self.has_acted() && request.user.starts_with(OPERATOR)
     }
 }
 
@@ -124,7 +146,7 @@ impl RequestInterceptor for Saboteur {
         self.listen(Side::Before, request);
         match self.gate.before(request) {
             Verdict::Proceed | Verdict::Hold(_) if self.refuses(request) => {
-                Verdict::Answer(Box::new(StatusError::service_unavailable("the saboteur lets no pod be deleted")))
+                Verdict::Answer(Box::new(StatusError::service_unavailable("the saboteur refuses it")))
             }
             verdict => verdict,
         }

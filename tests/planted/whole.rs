@@ -18,6 +18,14 @@ fn no_story_violates_anything_while_nobody_disturbs_it() {
         assert_eq!(told.figures.violations, [] as [Violation; 0], "{plot:?}");
         let evaluated = &told.figures.evaluated;
         assert!(evaluated["i30_the_audit_is_whole"] > 50, "{plot:?} {evaluated:#?}");
+        for borrowing in ["i37_what_is_borrowed_was_remembered", "i38_what_was_borrowed_is_given_back"] {
+            assert_eq!(
+                evaluated[borrowing] > 1,
+                plot == Plot::Lending,
+                "{plot:?} {borrowing} {}",
+                evaluated[borrowing]
+            );
+        }
         assert!(!told.was_disturbed);
     }
 }

@@ -211,6 +211,20 @@ fn a_canary_ends_at_the_first_death() {
 }
 
 #[test]
+fn a_death_that_takes_the_whole_load_with_it_is_seen() {
+    // All are in flight when it dies, and are answered with an error before anybody asks how the engine is.
+    let engine = Engine::start(&[], &[("STAND_IN_DIES_AFTER_REQUESTS", "21")]);
+    let mut workload = open_loop(20, "1");
+    workload.arrival = Arrival { rate: None, concurrency: Some(20) };
+    workload.output_tokens = fixed(2_000);
+    let mut request = request(&engine.url(), workload);
+    request.warmup = "0s".parse().unwrap();
+    let (code, report) = run(&request);
+    assert_eq!((code, report.ending, report.deaths.len()), (3, ProbeEnding::EngineDied, 1), "{}", report.detail);
+    assert_eq!(report.requests.unwrap().failed, 20);
+}
+
+#[test]
 fn the_guards_record_says_why_an_engine_died() {
     let folder = Folder::new();
     let mut engine = Engine::start(&[], &[("STAND_IN_OUT_OF_MEMORY_AFTER_REQUESTS", "20")]);

@@ -102,6 +102,14 @@ impl World {
         }));
     }
 
+    /// From now on the quota of the namespace has no room for a GPU.
+    pub(crate) fn forbid_gpus(&self) {
+        self.create(&json!({
+            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "gpus", "namespace": NAMESPACE },
+            "spec": { "hard": { "requests.nvidia.com/gpu": "0" } },
+        }));
+    }
+
     pub(crate) fn create_run(&self, name: &str, domains: &[&str]) {
         self.create(&json!({
             "apiVersion": "phaseloop.dev/v1alpha1", "kind": "PhaseRun",

@@ -13,6 +13,7 @@ mod cluster;
 mod crash;
 mod ending;
 mod escalation;
+mod events;
 #[path = "../measured_pod/mod.rs"]
 mod measured_pod;
 mod network;

@@ -138,10 +138,7 @@ fn two_runs_of_one_target_test_one_after_the_other() {
 fn what_the_quota_has_no_room_for_is_unknown_and_not_tried_again() {
     run(async {
         let world = World::new();
-        world.create(&json!({
-            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "gpus", "namespace": NAMESPACE },
-            "spec": { "hard": { "requests.nvidia.com/gpu": "0" } },
-        }));
+        world.forbid_gpus();
         world.create_run("manual", &["chat"]);
         world.settle().await;
         let status = world.run("manual").status.unwrap();

@@ -1,7 +1,10 @@
 //! The seed's story: three nights find a regression, the third arms the flag, the best candidate is promoted, and the
 //! fourth night confirms it. Every figure comes out of the models.
 
-use phaseloop::simulation::scenario::{DEFAULT_SCENARIO, DEFAULT_SCENARIO_FILE};
+use phaseloop::{
+    cli::simulate_text,
+    simulation::scenario::{DEFAULT_SCENARIO, DEFAULT_SCENARIO_FILE},
+};
 use serde_json::Value;
 
 use crate::story::{Story, assert_kept, assert_told, assert_writes, text};
@@ -25,6 +28,7 @@ fn a_regression_is_found_counted_cured_and_confirmed() {
         assert_eq!(text(symptom, "/diagnosis"), "MemoryOvercommitted");
     }
     check_tuning(&story.objects(CANARIES));
+    check_news(&story);
     let promotions = story.objects(PROMOTIONS);
     assert_eq!(promotions.len(), 1);
     assert_eq!(text(&promotions[0], "/status/phase"), "Validated");
@@ -39,10 +43,30 @@ fn a_regression_is_found_counted_cured_and_confirmed() {
     assert_kept(&story, &["i1_", "i2_", "i12_", "i14_", "i20_", "i23_", "i24_", "i26_", "i30_"]);
     assert_writes(&story, "four-nights");
     assert_told(&story, "four-nights");
+    let told = simulate_text(&story.answer);
+    assert!(told.contains("vllm-openai:v0.32.0 -> docker.io/vllm/vllm-openai:v0.33.0"), "from what to what: {told}");
     assert_eq!(story.answer.promotions[0].change, "gpu-memory-utilization 0.92 -> 0.75");
     let again = Story::of(DEFAULT_SCENARIO_FILE, DEFAULT_SCENARIO);
     assert_eq!(again.writes(), story.writes(), "one seed, one history");
     assert_eq!(serde_json::to_string(&again.answer).unwrap(), serde_json::to_string(&story.answer).unwrap());
+}
+
+/// Each run and each canary is told of when it begins and when it has ended, and the end says what it came to.
+fn check_news(story: &Story) {
+    let (began, ended) = (story.events("AwaitingNode"), story.events("Judged"));
+    assert_eq!((began.len(), ended.len()), (9, 9), "{began:?} {ended:?}");
+    let of = |told: &str| ended.iter().filter(|note| note.contains(told)).count();
+    let degraded = ": Degraded: vllm_oom, pass_rate_drop; changed since the baseline: image ";
+    assert_eq!((of(degraded), of(": Healthy; fitness "), of("; BaselineSeeding: ")), (3, 3, 3), "{ended:?}");
+    assert_eq!(story.events("Measuring").len(), 6);
+    let (passed, failed) = (story.events("Passed"), story.events("OutOfMemory"));
+    assert_eq!((passed.len(), failed.len()), (3, 3), "{passed:?} {failed:?}");
+    let best = ": gpu-memory-utilization=0.75: Passed: 210 of 226 requests were within every limit; fitness 0.929";
+    assert!(passed.iter().any(|note| note.ends_with(best)), "{passed:?}");
+    assert!(
+        failed.iter().any(|note| note.contains(": the incumbent: Failed (OutOfMemory): exit code 0: ")),
+        "{failed:?}"
+    );
 }
 
 /// The incumbent runs out of memory, lower values are the better the higher they are, and beyond the best it happens

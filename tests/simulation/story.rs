@@ -64,6 +64,12 @@ impl Story {
         versions.iter().map(|change| change.object.value.clone()).collect()
     }
 
+    /// Every version of every object, with its resource, oldest first.
+    pub(crate) fn all_versions(&self) -> Vec<(String, Value)> {
+        let changes = self.world.server.changes_after(0).into_iter();
+        changes.map(|change| (change.resource.to_string(), change.object.value.clone())).collect()
+    }
+
     /// The verdicts of the runs, oldest first.
     pub(crate) fn verdicts(&self) -> Vec<String> {
         self.objects(RUNS).iter().map(|run| text(run, "/status/verdict").to_owned()).collect()

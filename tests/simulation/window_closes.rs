@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::story::{CANARIES, ESCALATIONS, PROMOTIONS, Story, assert_kept, assert_told, text};
+use crate::story::{CANARIES, ESCALATIONS, PROMOTIONS, Story, assert_kept, assert_told, assert_writes, text};
 
 #[test]
 fn a_search_is_concluded_before_its_window_closes_with_what_it_has_found() {
@@ -33,5 +33,6 @@ fn a_search_is_concluded_before_its_window_closes_with_what_it_has_found() {
             "i23_what_is_promoted_was_tested",
         ],
     );
+    assert_writes(&story, "window-closes");
     assert_told(&story, "window-closes");
 }

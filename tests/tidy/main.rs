@@ -11,6 +11,7 @@ mod link;
 mod place;
 mod purity;
 mod size;
+mod step;
 mod tree;
 mod wording;
 

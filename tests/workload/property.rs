@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodTemplateSpec};
 use phaseloop::workload::{
-    TestPodRequest, build_test_pod,
+    TemplateFacts, TestPodRequest, build_test_pod,
     contract::{CONTAINER_PREFLIGHT, CONTAINER_PROBE, NO_GPU, TOKEN_FOLDER},
     plan_test_pod,
 };
@@ -82,8 +82,16 @@ fn requests() -> impl Strategy<Value = TestPodRequest> {
 
 /// The pod, or nothing where the plan refuses the template.
 fn built(request: &TestPodRequest, template: &PodTemplateSpec) -> Option<Pod> {
-    let planned = plan_test_pod(request, &facts(template.clone()), Some(&policy()), &settings());
-    planned.ok().map(|valid| build_test_pod(&valid))
+    built_with_claims(request, template, &[])
+}
+
+/// The same for a target whose replicas have volumes of these names for themselves.
+fn built_with_claims(request: &TestPodRequest, template: &PodTemplateSpec, claims: &[&str]) -> Option<Pod> {
+    let claim = |name: &&str| json!({"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"]}});
+    let claims: Vec<_> = claims.iter().map(claim).collect();
+    let claim_templates = serde_json::from_value(json!(claims)).unwrap();
+    let facts = TemplateFacts { claim_templates, ..facts(template.clone()) };
+    plan_test_pod(request, &facts, Some(&policy()), &settings()).ok().map(|valid| build_test_pod(&valid))
 }
 
 fn all_containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
@@ -145,6 +153,21 @@ proptest! {
         for volume in after.volumes.into_iter().flatten() {
             prop_assert!(kept.contains(&volume) || volume.empty_dir.is_some(), "{volume:?}");
         }
+    }
+
+    #[test]
+    fn a_volume_that_a_replica_has_for_itself_is_the_test_pods_own(
+        template in template(), request in requests(),
+        claims in collection::btree_set(select(&["v", "w"][..]), 0..3),
+    ) {
+        let claims: Vec<&str> = claims.into_iter().collect();
+        let Some(pod) = built_with_claims(&request, &template, &claims) else { return Ok(()) };
+        let volumes = pod.spec.unwrap().volumes.unwrap_or_default();
+        let named = |name: &str| volumes.iter().filter(|volume| volume.name == name).collect::<Vec<_>>();
+        prop_assert!(named("w").is_empty(), "nobody mounts it");
+        let [mounted] = named("v")[..] else { return Err(TestCaseError::fail("one volume of a name")) };
+        prop_assert_eq!(mounted.ephemeral.is_some(), claims.contains(&"v"));
+        prop_assert!(volumes.iter().all(|volume| volume.persistent_volume_claim.is_none()), "{volumes:?}");
     }
 
     #[test]

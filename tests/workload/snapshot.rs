@@ -4,7 +4,10 @@ use std::fs;
 
 use phaseloop::yaml::to_text;
 
-use crate::support::{build, canary_request, domain_request, path, report_request, template};
+use crate::support::{build, canary_request, domain_request, path, report_request};
+
+/// The committed targets.
+const TARGETS: [&str; 5] = ["plain", "download", "claim", "own-claim", "two-gpus"];
 
 #[allow(clippy::disallowed_methods, reason = "the switch that writes snapshots anew is an environment variable")]
 fn same_as_committed(name: &str, text: &str) {
@@ -20,22 +23,22 @@ fn same_as_committed(name: &str, text: &str) {
 
 #[test]
 fn the_pods_of_a_run_are_those_that_are_committed() {
-    for target in ["plain", "download", "claim", "two-gpus"] {
-        let pod = build(&domain_request(), template(&format!("target-{target}.yaml")));
+    for target in TARGETS {
+        let pod = build(&domain_request(), &format!("target-{target}.yaml"));
         same_as_committed(&format!("pod-{target}-phase.yaml"), &to_text(&pod).unwrap());
     }
 }
 
 #[test]
 fn the_pods_of_a_canary_are_those_that_are_committed() {
-    for target in ["plain", "download", "claim", "two-gpus"] {
-        let pod = build(&canary_request(), template(&format!("target-{target}.yaml")));
+    for target in TARGETS {
+        let pod = build(&canary_request(), &format!("target-{target}.yaml"));
         same_as_committed(&format!("pod-{target}-canary.yaml"), &to_text(&pod).unwrap());
     }
 }
 
 #[test]
 fn the_pod_of_a_custom_domain_is_the_one_that_is_committed() {
-    let pod = build(&report_request(), template("domain-rag.yaml"));
+    let pod = build(&report_request(), "domain-rag.yaml");
     same_as_committed("pod-rag.yaml", &to_text(&pod).unwrap());
 }

@@ -9,7 +9,7 @@ use phaseloop::{
     api::phase_run::TestResources,
     workload::{
         BoundParameter, ClaimFacts, ServingLoad, TemplateFacts, TestKind, TestPodRequest, TestPodSettings,
-        TestPodTimes, TestSide, ValidTestPod, build_test_pod, place_of, plan_test_pod,
+        TestPodTimes, TestSide, build_test_pod, place_of, plan_test_pod,
     },
     yaml::read_documents,
 };
@@ -24,12 +24,22 @@ pub(crate) fn path(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/workload", name].iter().collect()
 }
 
+fn document(name: &str) -> Value {
+    let text = fs::read_to_string(path(name)).unwrap();
+    read_documents(name, &text).unwrap().remove(0).value
+}
+
 /// The pod template of a committed target, or of a committed PodTemplate.
 pub(crate) fn template(name: &str) -> PodTemplateSpec {
-    let text = fs::read_to_string(path(name)).unwrap();
-    let document = read_documents(name, &text).unwrap().remove(0).value;
+    let document = document(name);
     let place = document.pointer("/spec/template").or_else(|| document.get("template")).unwrap();
     serde_json::from_value(place.clone()).unwrap()
+}
+
+/// What is known of a committed target, or of a committed PodTemplate.
+pub(crate) fn facts_of(name: &str) -> TemplateFacts {
+    let claims = document(name).pointer("/spec/volumeClaimTemplates").cloned().unwrap_or_else(|| json!([]));
+    TemplateFacts { claim_templates: serde_json::from_value(claims).unwrap(), ..facts(template(name)) }
 }
 
 /// What is known of a template, with a claim `models` that is in use on `node-1`.
@@ -116,10 +126,7 @@ pub(crate) fn report_request() -> TestPodRequest {
     TestPodRequest { purpose: TestPodPurpose::Domain("rag".to_owned()), test: TestKind::Report, ..domain_request() }
 }
 
-pub(crate) fn plan(request: &TestPodRequest, template: PodTemplateSpec) -> ValidTestPod {
-    plan_test_pod(request, &facts(template), Some(&policy()), &settings()).unwrap()
-}
-
-pub(crate) fn build(request: &TestPodRequest, template: PodTemplateSpec) -> Pod {
-    build_test_pod(&plan(request, template))
+/// The pod of a committed target.
+pub(crate) fn build(request: &TestPodRequest, target: &str) -> Pod {
+    build_test_pod(&plan_test_pod(request, &facts_of(target), Some(&policy()), &settings()).unwrap())
 }

@@ -1,7 +1,7 @@
 //! The pure core of phaseloop: every decision the loop takes, as functions of objects, observations and `now`.
 //!
 //! **What lives here**: reading evidence, judging a run, counting symptoms, gates and budgets, candidates and their
-//! ranking, the life of a promotion, the schedule, plans, audit records.
+//! ranking, borrowing a replica, the life of a promotion, the schedule, plans, audit records.
 //!
 //! **What must not**: a Kubernetes client, an executor, a clock, randomness, files, the environment. The crate is
 //! `no_std`, so the compiler has none of them to offer; mathematics comes from `libm`, which gives the same bits on
@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod analysis;
 pub mod audit;
+pub mod borrow;
 pub mod cycle;
 pub mod plan;
 pub mod policy;

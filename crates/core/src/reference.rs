@@ -2,6 +2,7 @@
 
 use crate::{
     analysis::{baseline::LeftOutReason, probe::ProbeEnding, reason::AnalysisReason, report::RejectionReason},
+    borrow::BorrowReason,
     cycle::TuningReason,
     plan::pod::TestPodEnd,
     policy::{AdministrationReason, FindingReason, FlagReason, GateReason, StartReason},
@@ -42,6 +43,7 @@ pub const REASON_GROUPS: &[ReasonGroup] = &[
     group("Why a candidate is not tried", "RefusalReason", RefusalReason::ALL),
     group("Which flags contradict each other", "Conflict", Conflict::ALL),
     group("Why no tuning run begins although every gate is open", "PredictionRefusal", PredictionRefusal::ALL),
+    group("Why no replica is borrowed", "BorrowReason", BorrowReason::ALL),
     group("Why a canary is not made", "StartReason", StartReason::ALL),
     group("Where the tuning of a target stands", "TuningReason", TuningReason::ALL),
     group("Where a canary stands", "CanaryReason", CanaryReason::ALL),

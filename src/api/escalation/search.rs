@@ -73,7 +73,8 @@ pub struct CanaryLimits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::positive_duration")]
     pub e2e_p95: Option<Duration>,
-    /// Largest share of the card's memory in use, percent. Needs the guard or the DCGM exporter to be seen.
+    /// Largest share of the card's memory in use, percent. The guard sees it: where the engine runs without one, a limit makes
+    /// every canary Inconclusive.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "maxGPUMemoryPercent")]
     #[schemars(range(min = 1, max = 100))]
     pub max_gpu_memory_percent: Option<i64>,

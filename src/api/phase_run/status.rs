@@ -108,7 +108,7 @@ pub struct RunEnvironment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BaselineChange {
-    /// What differs: `configuration.max-num-seqs`, `image`, `driverVersion`.
+    /// What differs, in words: `image digest`, `driver version`, or a flag of the engine by its name, as `max-num-seqs`.
     #[schemars(schema_with = "schema::short_text")]
     pub field: String,
     /// What it was; left out where it was absent.
@@ -317,9 +317,25 @@ pub struct Borrowed {
     pub to: i64,
     /// When the wish to give back was written, before the target was scaled.
     pub since: Timestamp,
+    /// The target's resourceVersion that the request tests: at another one it can land no more. Left out once it is known
+    /// to have landed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::short_text")]
+    pub target_resource_version: Option<String>,
     /// When the API server accepted the former number again; left out until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_back_at: Option<Timestamp>,
+    /// Why it was not given back: somebody else had set the replicas, which stay as they are. Left out where that is not so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::short_text")]
+    pub conflict: Option<String>,
+}
+
+impl Borrowed {
+    /// Whether nothing is owed any more.
+    pub const fn is_settled(&self) -> bool {
+        self.given_back_at.is_some() || self.conflict.is_some()
+    }
 }
 
 /// What a run found.

@@ -20,9 +20,7 @@ pub enum CanaryPhase {
     Pending,
     /// The engine starts.
     Starting,
-    /// Load before measuring.
-    Warming,
-    /// Measured.
+    /// Its engine is warmed up and measured.
     Measuring,
     /// The figures are judged.
     Scoring,

@@ -5,7 +5,7 @@ use phaseloop_core::value::metric::MetricFamily;
 
 use super::{figure::with_unit, line};
 use crate::{
-    api::phase_run::measured::fitness_text,
+    api::phase_run::{measured::fitness_text, status::Borrowed},
     simulation::answer::{Answer, CanaryLine, FlagLine, NightLine, PromotionLine},
 };
 
@@ -15,6 +15,8 @@ const INDENT: &str = "         ";
 const DENIED: &str = " denied request: ";
 /// Letters of a reason that stand on a line of a candidate.
 const MESSAGE_LENGTH_MAX: usize = 72;
+/// Letters of a change: two images with their registry and tag are told whole, as what differs stands at their ends.
+const CHANGE_LENGTH_MAX: usize = 200;
 
 /// The whole story.
 pub fn simulate_text(answer: &Answer) -> String {
@@ -57,10 +59,24 @@ fn local(at: Option<Timestamp>, zone: &TimeZone, format: &str) -> String {
 }
 
 fn cut(message: &str) -> String {
-    if message.chars().count() <= MESSAGE_LENGTH_MAX {
+    cut_to(MESSAGE_LENGTH_MAX, message)
+}
+
+fn cut_to(length_max: usize, message: &str) -> String {
+    if message.chars().count() <= length_max {
         return message.to_owned();
     }
-    message.chars().take(MESSAGE_LENGTH_MAX).chain(['…']).collect()
+    message.chars().take(length_max).chain(['…']).collect()
+}
+
+/// The replica whose place the test took, and when it was given back.
+fn borrowed_text(borrowed: &Borrowed, zone: &TimeZone) -> String {
+    let end = match (&borrowed.conflict, borrowed.given_back_at) {
+        (Some(conflict), _) => format!("not given back: {conflict}"),
+        (None, Some(at)) => format!("given back {}", local(Some(at), zone, "%H:%M")),
+        (None, None) => "not given back yet".to_owned(),
+    };
+    format!("{} -> {} replicas {} · {end}", borrowed.from, borrowed.to, local(Some(borrowed.since), zone, "%H:%M"))
 }
 
 fn tell_night(text: &mut String, answer: &Answer, night: &NightLine, zone: &TimeZone) {
@@ -74,6 +90,9 @@ fn tell_night(text: &mut String, answer: &Answer, night: &NightLine, zone: &Time
     let headline = if symptoms.is_empty() { cut(&night.why) } else { symptoms.join(" · ") };
     line(text, &format!("night {:<2} {when}   {verdict:<9} {headline}", night.night));
     let mut indented = |entry: String| line(text, &format!("{INDENT}{entry}"));
+    if let Some(borrowed) = &night.borrowed {
+        indented(format!("borrowed  {}", borrowed_text(borrowed, zone)));
+    }
     if has_domains(night) {
         let of_domain = night.domains.iter().map(|domain| {
             let verdict = domain.verdict.map_or_else(|| "-".to_owned(), |verdict| verdict.to_string());
@@ -167,8 +186,9 @@ fn expired_flags(night: &NightLine) -> Vec<(String, &str)> {
 /// What changed, without the hashes of what is named beside them.
 fn changes(night: &NightLine) -> Vec<String> {
     let is_hash = |change: &str| change.starts_with("image digest ") || change.starts_with("template hash ");
-    let named: Vec<String> = night.changed.iter().filter(|change| !is_hash(change)).map(|change| cut(change)).collect();
-    if named.is_empty() { night.changed.iter().map(|change| cut(change)).collect() } else { named }
+    let told = |change: &String| cut_to(CHANGE_LENGTH_MAX, change);
+    let named: Vec<String> = night.changed.iter().filter(|change| !is_hash(change)).map(told).collect();
+    if named.is_empty() { night.changed.iter().map(told).collect() } else { named }
 }
 
 fn flag_text(flag: &FlagLine, night: &NightLine, zone: &TimeZone) -> String {

@@ -24,6 +24,7 @@ use crate::{
     cluster::Effect,
     controllers::{
         kind::audited,
+        lending::build_finalizer,
         notice::build_event,
         promotion::{PromotionOrigin, promotion_spec},
         tuning_canary::TuningCanaries,
@@ -34,6 +35,16 @@ use crate::{
 /// The effect of an intent. An Escalation asks for nothing else than what is built here.
 pub(super) fn build(valid: &ValidEscalation, intent: &Intent, now: Timestamp) -> Option<Effect> {
     let namespace = valid.object.namespace().unwrap_or_default();
+    match intent {
+        Intent::ScaleTargetForBorrow(_) | Intent::GiveBackReplica(_) | Intent::FenceTarget(_) => {
+            return valid.lending.as_ref()?.build(intent);
+        }
+        Intent::AddFinalizer(_) | Intent::RemoveFinalizer(_) => return build_finalizer(&valid.object, intent),
+        Intent::RecordEvent(notice) => {
+            return Some(Effect::RecordEvent(Box::new(build_event(&namespace, notice, now))));
+        }
+        _ => {}
+    }
     let basis = valid.basis()?;
     match intent {
         Intent::CreateCanary(new) => {
@@ -44,7 +55,6 @@ pub(super) fn build(valid: &ValidEscalation, intent: &Intent, now: Timestamp) ->
         }
         Intent::ExportAudit(export) => exported(basis, export).map(Effect::ExportAudit),
         Intent::DeleteFinished(object) => Some(Effect::DeleteOwn(object.clone())),
-        Intent::RecordEvent(notice) => Some(Effect::RecordEvent(Box::new(build_event(&namespace, notice, now)))),
         _ => None,
     }
 }

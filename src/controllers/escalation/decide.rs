@@ -8,6 +8,7 @@ use phaseloop_core::{
         Intent, Plan, Wake,
         name::canary_name,
         record::{BudgetShare, CanaryRole, NewCanary, Notice, NoticeSeverity},
+        target::ReplicaBorrow,
     },
     policy::{CONCLUSION_TIME, FlagReason, FlagState, GateReason, StartPermit, StartReason, SymptomCount},
     schedule::{earlier_by, later_by},
@@ -16,6 +17,10 @@ use phaseloop_core::{
 
 use super::{
     Basis, Standing, TargetBasis, ValidEscalation,
+    borrow::{
+        BeforeCanary, before_canary, borrow_intents, keeps_replica, lasting_objection, settle, told_objection,
+        told_scaling,
+    },
     conclude::{Conclusion, EndedSearch, broken_off, conclude, promoted},
     flag::{message, newly_expired},
     load::canary_load,
@@ -25,7 +30,7 @@ use super::{
     status,
 };
 use crate::{
-    api::{EscalationStatus, escalation::status::FlagState as WireFlagState, workload::Placement},
+    api::{EscalationStatus, escalation::status::FlagState as WireFlagState},
     cluster::{ClusterError, ClusterErrorKind, Effect},
     controllers::Report,
 };
@@ -54,6 +59,8 @@ pub(super) enum TuningStep {
     },
     /// A canary is made: the incumbent begins a run.
     Make(Box<NewCanary>),
+    /// A replica is borrowed before this canary is made; without a request, our finalizer is put on before it.
+    Borrow(Box<NewCanary>, Option<Box<ReplicaBorrow>>),
     /// A tuning run has ended.
     Ended(Box<Conclusion>),
 }
@@ -61,12 +68,17 @@ pub(super) enum TuningStep {
 /// Decides.
 pub(super) fn decide(valid: &ValidEscalation, now: Timestamp) -> EscalationPlan {
     if valid.object.metadata.deletion_timestamp.is_some() {
-        return Plan::report_only(status::unchanged(valid), Wake::OnChange);
+        let settling = settle(valid, false, now);
+        let wake = if settling.is_fencing() { Wake::At(now) } else { Wake::OnChange };
+        return Plan { remember: None, intents: settling.intents, report: status::unchanged(valid), wake };
     }
     match &valid.standing {
         // What mends it is a change of another object, which wakes this one; the look in between costs little.
         Standing::Stalled { reason, message } => {
-            Plan::report_only(status::stalled(valid, reason, message), Wake::poll())
+            let settling = settle(valid, false, now);
+            let wake = if settling.is_fencing() { Wake::At(now) } else { Wake::poll() };
+            let report = status::stalled(valid, reason, message);
+            Plan { remember: None, intents: settling.intents, report, wake }
         }
         Standing::Working(basis) => working(valid, basis, now),
     }
@@ -80,19 +92,52 @@ fn working(valid: &ValidEscalation, basis: &Basis, now: Timestamp) -> Escalation
         Some(run) => go_on(valid, basis, run, &decision, now),
         None => begin(valid, basis, &decision, now),
     };
-    let mut intents = Vec::new();
+    let step = with_replica(valid, step, latest.is_some(), now);
+    let settling = settle(valid, keeps_replica(&step, latest.as_ref(), &decision, now), now);
+    let is_fencing = settling.is_fencing();
+    let (mut intents, mut tail) = (Vec::new(), Vec::new());
+    for intent in settling.intents {
+        let is_last = matches!(intent, Intent::RemoveFinalizer(_) | Intent::RecordEvent(_));
+        if is_last { tail.push(intent) } else { intents.push(intent) }
+    }
+    let mut borrowed = settling.borrowed;
     match &step {
         TuningStep::Make(canary) => intents.push(Intent::CreateCanary(canary.clone())),
         TuningStep::Ended(conclusion) => {
             intents.extend(conclusion.promotion.clone().map(Intent::CreatePromotion));
         }
+        TuningStep::Borrow(_, borrow) => {
+            let (asked, asking) = borrow_intents(valid, borrow.as_deref());
+            borrowed = asked.or(borrowed);
+            intents.extend(asking);
+        }
         TuningStep::Idle { .. } | TuningStep::Going { .. } => {}
     }
     intents.extend(prunings(basis, now));
+    intents.extend(tail);
     intents.extend(notices(valid, &decision, &step));
-    let report = status::working(valid, basis, open, &decision, &step, now);
-    let remember = matches!(step, TuningStep::Make(_)).then(|| status::before_canary(valid, &report)).flatten();
-    Plan { remember, intents, report, wake: wake(basis, &decision, &step, now) }
+    let report = status::working(valid, basis, open, &decision, &step, borrowed, now);
+    let remember = match &step {
+        TuningStep::Make(_) => status::before_canary(valid, &report),
+        TuningStep::Borrow(_, Some(_)) => Some(report.clone()),
+        _ => None,
+    };
+    let wake = if is_fencing { Wake::At(now) } else { wake(basis, &decision, &step, now) };
+    Plan { remember, intents, report, wake }
+}
+
+/// A canary of an Escalation that borrows is made once a replica was.
+fn with_replica(valid: &ValidEscalation, step: TuningStep, is_going: bool, now: Timestamp) -> TuningStep {
+    let TuningStep::Make(canary) = step else { return step };
+    match before_canary(valid, now) {
+        BeforeCanary::Nothing => TuningStep::Make(canary),
+        BeforeCanary::Finalizer => TuningStep::Borrow(canary, None),
+        BeforeCanary::Ask(borrow) => TuningStep::Borrow(canary, Some(borrow)),
+        BeforeCanary::Refused(objection) => {
+            let (reason, message) = told_objection(&objection);
+            if is_going { TuningStep::Going { reason, message } } else { TuningStep::Idle { reason, message } }
+        }
+    }
 }
 
 /// The tuning run that was begun last, until what it came to has been told.
@@ -190,15 +235,13 @@ pub(super) fn blocker(valid: &ValidEscalation, basis: &Basis) -> Option<(&'stati
         let message = format!("escalation {name} is older and rules {}", basis.reference);
         return Some((GateReason::OtherEscalationRules.name(), message));
     }
-    if valid.object.spec.canary.placement == Placement::BorrowReplica {
-        let reason = TuningReason::BorrowingUnavailable;
-        return Some((reason.name(), reason.meaning().to_owned()));
-    }
     let Some(target) = &basis.target else {
         return Some((TuningReason::TargetNotFound.name(), format!("there is no {}", basis.reference)));
     };
-    let refusal = target.gpus.as_ref().err()?;
-    Some((TuningReason::TemplateRefused.name(), format!("{}: {}", refusal.reason, refusal.message)))
+    if let Err(refusal) = &target.gpus {
+        return Some((TuningReason::TemplateRefused.name(), format!("{}: {}", refusal.reason, refusal.message)));
+    }
+    lasting_objection(valid)
 }
 
 /// Whether a tuning run begins. The checks stand in the order in which they are told.
@@ -337,14 +380,17 @@ fn notices(valid: &ValidEscalation, decision: &CycleDecision, step: &TuningStep)
             let note = format!("tuning run {}: {}: {}", outcome.cycle, outcome.reason, outcome.message);
             Some(notice(NoticeSeverity::Normal, TuningReason::RunEnded.name(), note))
         }
-        TuningStep::Idle { .. } | TuningStep::Going { .. } => None,
+        TuningStep::Borrow(canary, Some(borrow)) => {
+            Some(notice(NoticeSeverity::Normal, TuningReason::BorrowingReplica.name(), told_scaling(canary, borrow)))
+        }
+        TuningStep::Idle { .. } | TuningStep::Going { .. } | TuningStep::Borrow(_, None) => None,
     };
     armed.chain(expired).chain(stepped).collect()
 }
 
 /// When time alone changes something: the next expiry, opening or closing, or the next run that no longer counts.
 fn wake(basis: &Basis, decision: &CycleDecision, step: &TuningStep, now: Timestamp) -> Wake {
-    if matches!(step, TuningStep::Ended(_)) {
+    if matches!(step, TuningStep::Ended(_) | TuningStep::Borrow(..)) {
         return Wake::At(now);
     }
     let flags = decision.flags.iter().filter(|flag| flag.state == FlagState::Armed).filter_map(|flag| flag.expires_at);
@@ -377,8 +423,10 @@ pub(super) fn decide_refused(
     error: &ClusterError,
     now: Timestamp,
 ) -> Option<EscalationPlan> {
-    let is_ours = matches!(effect, Effect::CreateCanary(_) | Effect::CreatePromotion(_));
-    if !is_ours || error.kind == ClusterErrorKind::NameTaken {
+    // A patch of ours borrows a replica or gives it back: the next look tries again what is still to be done.
+    let is_ours = matches!(effect, Effect::CreateCanary(_) | Effect::CreatePromotion(_) | Effect::PatchTarget { .. });
+    let is_going = valid.object.metadata.deletion_timestamp.is_some();
+    if !is_ours || is_going || error.kind == ClusterErrorKind::NameTaken {
         return None;
     }
     let basis = valid.basis()?;

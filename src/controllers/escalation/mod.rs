@@ -2,16 +2,19 @@
 //! and while a flag permits it and every gate is open it makes one canary after the other, then one Promotion or none, and
 //! says why. PhaseRuns are judged elsewhere, canaries run by themselves, Promotions live their own life. It is looked at
 //! when its runs, schedules, canaries, promotions, its target or the administrator's policy change. It never makes two
-//! canaries at a time, never begins a tuning run twice, and never writes to the target.
+//! canaries at a time, never begins a tuning run twice, and never writes to the target but to borrow a replica and to give it
+//! back.
 //!
 //! **What lives here**: what an Escalation reads (`observe`, `validate`, `basis`, `target`), the tuning run that goes on
-//! (`run`, `search`), its end (`conclude`), what begins (`decide`), what is remembered (`ledger`), what is pruned (`prune`),
+//! (`run`, `search`), the replica that
+//! it borrows (`borrow`), its end (`conclude`), what begins (`decide`), what is remembered (`ledger`), what is pruned (`prune`),
 //! and how all of it becomes status.
 //!
 //! **What must not**: rules of counting, gates, budgets, candidates and ranking (the core has them, and `decide_cycle` is
 //! the one place to ask).
 
 mod basis;
+mod borrow;
 mod build;
 mod conclude;
 mod decide;

@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 
+use super::borrow::lender_wanted;
 use crate::{
     api::{Escalation, PhaseRun, PhaseSchedule, Promotion, TuningCanary},
     cluster::{ClusterError, Reader},
-    controllers::{ObservedPolicy, ObservedTarget, read_claims, read_target},
+    controllers::{ObservedLending, ObservedPolicy, ObservedTarget, read_claims, read_target},
     workload::ClaimFacts,
 };
 
@@ -35,6 +36,8 @@ pub struct ObservedEscalation {
     pub config_maps: BTreeMap<String, ConfigMap>,
     /// The administrator's policy.
     pub policy: ObservedPolicy,
+    /// The target as a lender; absent where the Escalation borrows nothing and owes nothing.
+    pub lending: Option<ObservedLending>,
 }
 
 /// Reads it.
@@ -42,6 +45,10 @@ pub(super) async fn observe(reader: Reader<'_>, object: Escalation) -> Result<Ob
     let namespace = object.namespace().unwrap_or_default();
     let name = object.spec.target_ref.name.clone();
     let target = read_target(reader, &namespace, &object.spec.target_ref).await?;
+    let lending = match lender_wanted(&object) {
+        Some(may_ask) => Some(ObservedLending::read(reader, &namespace, target.clone(), may_ask).await?),
+        None => None,
+    };
     let claims = match &target {
         Some(target) => read_claims(reader, &namespace, &target.template()).await?,
         None => BTreeMap::new(),
@@ -60,6 +67,7 @@ pub(super) async fn observe(reader: Reader<'_>, object: Escalation) -> Result<Ob
         canaries: reader.list_of_target(&namespace, &name).await?.items,
         promotions: reader.list_of_target(&namespace, &name).await?.items,
         policy: ObservedPolicy::read(reader, &namespace).await?,
+        lending,
         target,
         claims,
         config_maps,

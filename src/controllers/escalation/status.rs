@@ -5,12 +5,14 @@ use kube::ResourceExt;
 use phaseloop_core::{
     audit::EvidenceReference,
     cycle::{CycleDecision, TuningReason},
+    plan::record::NewCanary,
     policy::{FindingReason, Flag, FlagState, GateName as CoreGateName, GateState},
     value::Uid,
 };
 
 use super::{
     Basis, ValidEscalation,
+    borrow::told_borrow,
     decide::{TuningStep, blocker},
     ledger,
     run::TuningRun,
@@ -22,7 +24,7 @@ use crate::{
         EscalationStatus,
         condition::{Condition, ConditionStatus, ConditionType},
         escalation::status::{ActiveTuning, EscalationState, GateName, GateStatus},
-        phase_run::measured::cut,
+        phase_run::{measured::cut, status::Borrowed},
     },
     controllers::{Report, condition},
 };
@@ -86,6 +88,7 @@ pub(super) fn working(
     open: Option<&TuningRun<'_>>,
     decision: &CycleDecision,
     step: &TuningStep,
+    borrowed: Option<Borrowed>,
     now: Timestamp,
 ) -> Report<EscalationStatus> {
     let mut status = valid.status();
@@ -96,7 +99,10 @@ pub(super) fn working(
     status.denied.clone_from(&basis.denied);
     status.tuning = match step {
         TuningStep::Ended(_) => None,
-        _ => open.map(|run| active(valid, basis, run, decision, now)),
+        TuningStep::Make(canary) | TuningStep::Borrow(canary, _) if open.is_none() && borrowed.is_some() => {
+            Some(beginning(canary, decision, borrowed, now))
+        }
+        _ => open.map(|run| ActiveTuning { borrowed, ..active(valid, basis, run, decision, now) }),
     };
     if let TuningStep::Ended(conclusion) = step {
         status.last_tuning = Some(conclusion.outcome.clone());
@@ -108,7 +114,7 @@ pub(super) fn working(
         EscalationState::Stalled
     } else if is_suspended {
         EscalationState::Suspended
-    } else if status.tuning.is_some() || matches!(step, TuningStep::Make(_)) {
+    } else if status.tuning.is_some() || matches!(step, TuningStep::Make(_) | TuningStep::Borrow(..)) {
         EscalationState::Tuning
     } else if is_armed {
         EscalationState::Armed
@@ -116,8 +122,9 @@ pub(super) fn working(
         EscalationState::Counting
     });
     let (reason, message) = told(step, &status);
-    status.summary = Some(summary(basis, decision, step, &status));
-    let is_going = matches!(step, TuningStep::Make(_) | TuningStep::Going { .. });
+    let stalled_by = blocked.as_ref().map(|(reason, _)| *reason);
+    status.summary = Some(summary(basis, decision, step, &status, stalled_by));
+    let is_going = matches!(step, TuningStep::Make(_) | TuningStep::Borrow(..) | TuningStep::Going { .. });
     status.conditions = conditions(valid, decision, blocked.as_ref(), is_going, (reason, &message));
     Report {
         cycle: cycle(step, open),
@@ -136,7 +143,9 @@ pub(super) fn refused(
     now: Timestamp,
 ) -> Report<EscalationStatus> {
     let step = TuningStep::Going { reason: TuningReason::ObjectRefused.name(), message: answer.to_owned() };
-    working(valid, basis, open, decision, &step, now)
+    let tuning = valid.object.status.as_ref().and_then(|status| status.tuning.as_ref());
+    let borrowed = tuning.and_then(|tuning| tuning.borrowed.clone());
+    working(valid, basis, open, decision, &step, borrowed, now)
 }
 
 /// Engines, budgets or loads of which nothing useful would come: somebody has to set other values.
@@ -157,6 +166,7 @@ fn told(step: &TuningStep, status: &EscalationStatus) -> (&'static str, String) 
         TuningStep::Make(canary) => {
             (TuningReason::MakingCanary.name(), format!("canary {} is being made", canary.name))
         }
+        TuningStep::Borrow(canary, _) => (TuningReason::BorrowingReplica.name(), told_borrow(canary)),
         TuningStep::Ended(conclusion) => {
             let outcome = &conclusion.outcome;
             (
@@ -271,9 +281,24 @@ fn active(
     }
 }
 
+/// The tuning run that begins with this canary, before there is any: what it borrowed has to be told somewhere.
+fn beginning(canary: &NewCanary, decision: &CycleDecision, borrowed: Option<Borrowed>, now: Timestamp) -> ActiveTuning {
+    let left = decision.candidates.as_ref().map_or(0, |plan| plan.candidates.len().min(plan.max_candidates));
+    ActiveTuning {
+        cycle: canary.cycle.clone(),
+        symptom: canary.symptom,
+        night: canary.night.to_string(),
+        attempt: i64::from(canary.attempt),
+        started_at: now,
+        candidates_done: 0,
+        candidates_left: i64::try_from(left).unwrap_or(i64::MAX),
+        borrowed,
+    }
+}
+
 fn cycle(step: &TuningStep, open: Option<&TuningRun<'_>>) -> Option<String> {
     match step {
-        TuningStep::Make(canary) => Some(canary.cycle.clone()),
+        TuningStep::Make(canary) | TuningStep::Borrow(canary, _) => Some(canary.cycle.clone()),
         TuningStep::Ended(conclusion) => Some(conclusion.outcome.cycle.clone()),
         TuningStep::Going { .. } | TuningStep::Idle { .. } => open.map(|run| run.cycle.to_owned()),
     }

@@ -14,18 +14,19 @@ use crate::api::{
     schema::VALUE_LENGTH_MAX,
 };
 
-/// The columns after a look that could decide.
+/// The columns after a look that could decide. `stalled_by` is the reason that keeps every tuning run from beginning.
 pub(super) fn summary(
     basis: &Basis,
     decision: &CycleDecision,
     step: &TuningStep,
     status: &EscalationStatus,
+    stalled_by: Option<&str>,
 ) -> EscalationSummary {
     let short = |text: String| cut(&text, VALUE_LENGTH_MAX as usize);
     EscalationSummary {
         flag: flag(basis, decision).map(short),
         gates: Some(short(gates(status))),
-        tuning: Some(short(tuning(basis, step, status))),
+        tuning: Some(short(tuning(basis, step, status, stalled_by))),
     }
 }
 
@@ -66,14 +67,17 @@ const fn short_name(gate: GateName) -> &'static str {
     }
 }
 
-/// What is tried now; else when tuning may begin, or what the last run came to.
-fn tuning(basis: &Basis, step: &TuningStep, status: &EscalationStatus) -> String {
+/// What is tried now; else what keeps tuning from beginning, when it may begin, or what the last run came to.
+fn tuning(basis: &Basis, step: &TuningStep, status: &EscalationStatus, stalled_by: Option<&str>) -> String {
     if let TuningStep::Make(canary) = step {
         let values: Vec<String> = canary.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         return if values.is_empty() { "incumbent".to_owned() } else { values.join(",") };
     }
     if let Some(tuning) = &status.tuning {
         return format!("{} tried, {} left", tuning.candidates_done, tuning.candidates_left);
+    }
+    if let Some(reason) = stalled_by {
+        return reason.to_owned();
     }
     match (status.all_gates_open_at, &status.last_tuning) {
         (Some(at), _) => format!("next {}", local_day(basis, at)),

@@ -22,7 +22,7 @@ use crate::{
         escalation::status::DeniedCandidate, promotion::status::PromotionPhase,
     },
     controllers::{
-        ObservedPolicy, OperatorSettings,
+        Lending, ObservedPolicy, OperatorSettings,
         phase_run::facts::{engine_starts, has_ended, healthy_configuration, newest_environment, run_facts, runs_of},
         tuning_canary::facts::{canary_facts, is_frozen, target_of},
     },
@@ -41,6 +41,8 @@ pub struct ValidEscalation {
     pub object: Escalation,
     /// The administrator's policy.
     pub policy: ObservedPolicy,
+    /// The target as a lender; absent where the Escalation borrows nothing and owes nothing.
+    pub lending: Option<Lending>,
     /// Whether anything can be decided.
     pub standing: Standing,
 }
@@ -82,7 +84,9 @@ impl ValidEscalation {
 pub(super) fn validate(observed: ObservedEscalation, settings: &OperatorSettings) -> ValidEscalation {
     let standing =
         standing(&observed, settings).unwrap_or_else(|(reason, message)| Standing::Stalled { reason, message });
-    ValidEscalation { standing, policy: observed.policy, object: observed.object }
+    let reference = TargetReference::from(&observed.object.spec.target_ref);
+    let lending = observed.lending.map(|lending| lending.lending(&reference));
+    ValidEscalation { standing, lending, policy: observed.policy, object: observed.object }
 }
 
 fn standing(observed: &ObservedEscalation, settings: &OperatorSettings) -> Result<Standing, (&'static str, String)> {
@@ -231,10 +235,7 @@ fn claims(
     let frozen = canaries.iter().find(|canary| is_frozen(canary));
     TargetClaims {
         ruling_escalation: ruling.map(|ruling| ruling.name.clone()),
-        frozen_by: frozen.map(|canary| {
-            let pod = canary.status.as_ref().and_then(|status| status.pod_name.clone());
-            pod.map_or_else(|| format!("canary {}", canary.name_any()), |pod| format!("pod {pod}"))
-        }),
+        frozen_by: frozen.map(|canary| canary.name_any()),
         unvalidated_promotion: promotions
             .iter()
             .find(|promotion| !is_over(promotion))

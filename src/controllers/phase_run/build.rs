@@ -8,12 +8,12 @@ use phaseloop_core::plan::{
 };
 
 use super::{
-    ValidPhaseRun,
+    PhaseRuns, ValidPhaseRun,
     domain::{domain_of, plan_pod},
 };
 use crate::{
     cluster::Effect,
-    controllers::{begin::begin_pod, notice::build_event},
+    controllers::{begin::begin_pod, kind::audited, lending::build_finalizer, notice::build_event},
     workload::ValidTestPod,
 };
 
@@ -26,9 +26,26 @@ pub(super) fn build(valid: &ValidPhaseRun, intent: &Intent, now: Timestamp) -> V
             let grace_seconds = u32::try_from(ABORT_GRACE.as_secs()).unwrap_or(1);
             vec![Effect::DeletePod { name: name.clone(), uid: uid.clone(), grace_seconds }]
         }
+        Intent::ScaleTargetForBorrow(_) | Intent::GiveBackReplica(_) | Intent::FenceTarget(_) => {
+            valid.lending.as_ref().and_then(|lending| lending.build(intent)).into_iter().collect()
+        }
+        // Whatever is kept of a run that goes with its finalizer, is kept in the export.
+        Intent::RemoveFinalizer(_) => {
+            let is_going = valid.object.metadata.deletion_timestamp.is_some();
+            let exported = is_going.then(|| export(valid));
+            exported.into_iter().chain(build_finalizer(&valid.object, intent)).collect()
+        }
+        Intent::AddFinalizer(_) => build_finalizer(&valid.object, intent).into_iter().collect(),
         Intent::RecordEvent(notice) => vec![Effect::RecordEvent(Box::new(build_event(&namespace, notice, now)))],
         _ => Vec::new(),
     }
+}
+
+fn export(valid: &ValidPhaseRun) -> Effect {
+    let history = valid.object.status.as_ref().and_then(|status| status.history.as_ref());
+    let records = history.iter().flat_map(|history| &history.records);
+    let object = audited::<PhaseRuns>(&valid.object);
+    Effect::ExportAudit(records.map(|record| record.to_audit_record(object.clone())).collect())
 }
 
 /// The pod of a domain: the one that was planned. It begins now unless its beginning was remembered before.

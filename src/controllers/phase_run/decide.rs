@@ -5,41 +5,60 @@
 
 use jiff::{SignedDuration, Timestamp};
 use phaseloop_core::{
-    plan::{Intent, Plan, Wake, name::cycle_name},
+    plan::{
+        Intent, Plan, Wake,
+        name::cycle_name,
+        record::{Notice, NoticeSeverity},
+        target::ReplicaBorrow,
+    },
     policy::AdministrationReason,
     schedule::{RunReason, later_by},
 };
 
 use super::{
     ValidPhaseRun,
+    borrow::{BeforePod, before_pod, settle},
     domain::{DomainOutcome, DomainStep, Unmeasured, domain_of, plan_pod, refused, step},
     facts::has_ended,
     judge::judge,
     record::record_outcome,
     release::{is_released, releases},
     status,
+    tell::with_news,
 };
 use crate::{
     api::{
         PhaseRunStatus,
-        phase_run::{Domain, status::DomainStatus},
+        phase_run::{
+            Domain,
+            status::{Borrowed, DomainStatus},
+        },
     },
     cluster::{ClusterError, ClusterErrorKind, Effect},
-    controllers::Report,
+    controllers::{Report, lending::asked},
     workload::{ValidTestPod, reading::PodFaultReason, reading::fault_of_create},
 };
 
 /// How soon what the cluster refused, or what has not ended yet, is looked at again.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
-type RunPlan = Plan<Report<PhaseRunStatus>>;
+pub(super) type RunPlan = Plan<Report<PhaseRunStatus>>;
 
-/// Decides.
+/// Decides, and tells people of it.
 pub(super) fn decide(valid: &ValidPhaseRun, now: Timestamp) -> RunPlan {
-    let before = valid.status();
-    let intents = releases(valid, now);
+    with_news(valid, next(valid, now))
+}
+
+/// What is to be done, and what is reported.
+fn next(valid: &ValidPhaseRun, now: Timestamp) -> RunPlan {
+    let mut before = valid.status();
+    let mut intents = releases(valid, now);
+    let settling = settle(valid, now);
+    before.borrowed = settling.borrowed;
+    intents.extend(settling.intents);
     if has_ended(&valid.object) {
-        let wake = if is_released(valid) { Wake::OnChange } else { Wake::after(now, LOOK_AGAIN) };
+        let is_over = is_released(valid) && before.borrowed.as_ref().is_none_or(Borrowed::is_settled);
+        let wake = if is_over { Wake::OnChange } else { Wake::after(now, LOOK_AGAIN) };
         return Plan { remember: None, intents, report: status::ended(valid, before), wake };
     }
     if valid.object.metadata.deletion_timestamp.is_some() {
@@ -84,6 +103,10 @@ struct Waiting {
 enum Beginning {
     /// Its pod is asked for.
     Pod(Box<ValidTestPod>),
+    /// Our finalizer is put on the run before it borrows.
+    Finalizer,
+    /// A replica is asked for.
+    Borrow(Box<ReplicaBorrow>),
     /// It waits.
     Wait(Waiting),
     /// It can't be tested.
@@ -199,6 +222,13 @@ impl<'a> Progress<'a> {
                 self.end(domain, &DomainOutcome::Unmeasured(unmeasured));
                 self.stored()
             }
+            Beginning::Finalizer => {
+                let mut intents = self.intents;
+                intents.push(Intent::AddFinalizer(self.valid.identity()));
+                let report = borrowing(self.valid, self.status);
+                Plan { remember: None, intents, report, wake: Wake::At(self.now) }
+            }
+            Beginning::Borrow(borrow) => self.borrow(borrow),
             Beginning::Pod(pod) => {
                 let Waiting { reason, message, until } = self.asked_for(&pod);
                 let begun = begin(self.valid, self.status, domain, pod.name(), self.now);
@@ -207,6 +237,37 @@ impl<'a> Progress<'a> {
                 intents.push(Intent::CreateTestPod(Box::new(pod.intent())));
                 Plan { remember: Some(report.clone()), intents, report, wake: Wake::At(until) }
             }
+        }
+    }
+
+    /// A replica is asked for; that it is to be given back is durable before.
+    fn borrow(mut self, borrow: Box<ReplicaBorrow>) -> RunPlan {
+        self.status.borrowed = Some(asked(&borrow));
+        let (reason, target) = (RunReason::ReplicaBorrowed.name(), &borrow.target.reference);
+        let note = format!("{target} goes from {} replicas to {}", borrow.note.from, borrow.note.to);
+        let report = borrowing(self.valid, self.status);
+        let identity = format!("{} {}", borrow.note.since, borrow.target.resource_version);
+        let (object, severity) = (self.valid.identity(), NoticeSeverity::Normal);
+        let mut intents = self.intents;
+        intents.push(Intent::ScaleTargetForBorrow(borrow));
+        intents.push(Intent::RecordEvent(Notice { object, severity, reason, note, identity }));
+        Plan { remember: Some(report.clone()), intents, report, wake: Wake::At(self.now) }
+    }
+
+    /// What comes of a pod that may begin: the replica whose place it takes comes first.
+    fn begin_with(&self, pod: ValidTestPod) -> Beginning {
+        let before = if pod.gpus() > 0 { before_pod(self.valid, &self.status, self.now) } else { BeforePod::Nothing };
+        match before {
+            BeforePod::Nothing => Beginning::Pod(Box::new(pod)),
+            BeforePod::Finalizer => Beginning::Finalizer,
+            BeforePod::Ask(borrow) => Beginning::Borrow(borrow),
+            BeforePod::Wait(objection, until) => {
+                let message = format!("{}; given up at {until}", objection.message);
+                // Nobody is woken when budgets and readiness change.
+                let until = later_by(self.now, LOOK_AGAIN).min(until);
+                Beginning::Wait(Waiting { reason: objection.reason.name(), message, until })
+            }
+            BeforePod::Refused(unmeasured) => Beginning::Refused(unmeasured),
         }
     }
 
@@ -246,7 +307,7 @@ impl<'a> Progress<'a> {
             Ok(pod) => match world.busy.as_ref().filter(|_| pod.gpus() > 0) {
                 Some(busy) if is_over => Beginning::Refused(Unmeasured::unknown(RunReason::TargetBusy, busy.clone())),
                 Some(busy) => wait(RunReason::TargetBusy.name(), busy.clone()),
-                None => Beginning::Pod(Box::new(pod)),
+                None => self.begin_with(pod),
             },
         }
     }
@@ -288,6 +349,12 @@ impl<'a> Progress<'a> {
     }
 }
 
+/// A replica is about to be borrowed: the same is told with each look until it was.
+fn borrowing(valid: &ValidPhaseRun, status: PhaseRunStatus) -> Report<PhaseRunStatus> {
+    let reason = RunReason::BorrowingReplica;
+    status::going_on(valid, status, reason.name(), reason.meaning())
+}
+
 /// What is not there that a domain is made of.
 fn missing(valid: &ValidPhaseRun, domain: &Domain) -> Unmeasured {
     if let Some(name) = &domain.pod_template_name {
@@ -318,6 +385,24 @@ fn begin(
     status
 }
 
+/// What follows where the cluster refuses that a replica is borrowed: it is told, and tried as long as a GPU is waited for.
+fn refused_borrow(valid: &ValidPhaseRun, plan: RunPlan, error: &ClusterError, now: Timestamp) -> Option<RunPlan> {
+    plan.intents.iter().find(|intent| matches!(intent, Intent::ScaleTargetForBorrow(_)))?;
+    let reason = RunReason::BorrowRefused;
+    let mut status = plan.remember?.status;
+    let wait: SignedDuration = valid.object.spec.gpu_wait_timeout.into();
+    if now < later_by(valid.created_at(), wait) {
+        let report = status::going_on(valid, status, reason.name(), &error.chain());
+        return Some(Plan::report_only(report, Wake::after(now, LOOK_AGAIN)));
+    }
+    let next = status.domains.iter().find(|row| row.begun_at.is_none() && row.ended_at.is_none())?.name.clone();
+    let unmeasured = Unmeasured::unknown(reason, error.chain());
+    record_outcome(&mut status, &next, &DomainOutcome::Unmeasured(unmeasured), now);
+    let message = format!("no replica could be borrowed for domain {next}");
+    let report = status::going_on(valid, status, RunReason::DomainEnded.name(), &message);
+    Some(Plan::report_only(report, Wake::At(now)))
+}
+
 /// What follows where the cluster refuses a pod, or the NetworkPolicy before it: what it will not take by a rule of its own ends
 /// the domain; a missing right of ours is told and tried again.
 pub(super) fn decide_refused(
@@ -326,7 +411,11 @@ pub(super) fn decide_refused(
     error: &ClusterError,
     now: Timestamp,
 ) -> Option<RunPlan> {
-    let plan = decide(valid, now);
+    refusal_plan(valid, effect, error, now).map(|plan| with_news(valid, plan))
+}
+
+fn refusal_plan(valid: &ValidPhaseRun, effect: &Effect, error: &ClusterError, now: Timestamp) -> Option<RunPlan> {
+    let plan = next(valid, now);
     let asked_for = |name: Option<&str>| {
         let new = plan.intents.iter().filter_map(|intent| match intent {
             Intent::CreateTestPod(new) => Some(new),
@@ -334,6 +423,9 @@ pub(super) fn decide_refused(
         });
         new.into_iter().find(|new| name.is_none_or(|name| name == new.name)).map(|new| new.name.clone())
     };
+    if matches!(effect, Effect::PatchTarget { .. }) {
+        return refused_borrow(valid, plan, error, now);
+    }
     let (pod_name, reasons) = match effect {
         Effect::CreateTestPod { pod, .. } => (asked_for(pod.metadata.name.as_deref())?, POD_REFUSALS),
         // All pods of a run share it, so it is the first of them that was not made.

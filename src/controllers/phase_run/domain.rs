@@ -210,12 +210,16 @@ fn waiting(
     };
     match &pod.phase {
         TestPodPhase::NotScheduled { reason, message, .. } => {
-            let until = if reason.is_empty() { patient(begun_at) } else { later_by(begun_at, gpu_wait) };
             let told = if message.is_empty() { "the scheduler has not placed it".to_owned() } else { message.clone() };
             let lacking = Lacking::of(message);
+            // A volume of the pod's own is made after the scheduler has first looked.
+            let is_begun = reason.is_empty() || lacking == Lacking::Volume;
+            let until = if is_begun { patient(begun_at) } else { later_by(begun_at, gpu_wait) };
             let (waits, ends) = match lacking {
                 Lacking::GPU => (RunReason::AwaitingGPU, RunReason::NoSpareGPU),
-                Lacking::Resources(_) | Lacking::Node => (RunReason::AwaitingNode, RunReason::Unschedulable),
+                Lacking::Resources(_) | Lacking::Volume | Lacking::Node => {
+                    (RunReason::AwaitingNode, RunReason::Unschedulable)
+                }
             };
             let ended = Unmeasured::unknown(ends, format!("not scheduled for lack of {lacking} until {until}: {told}"));
             Ok(wait_or_end(until, waits, format!("pod {} waits for {lacking}: {told}", pod.name), ended))

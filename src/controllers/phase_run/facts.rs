@@ -1,7 +1,7 @@
 //! Runs of a target as others read them: from stored statuses to what counting, validation, baselines and budgets see.
 //! Every kind that reads PhaseRuns reads them here.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -152,24 +152,24 @@ pub fn healthy_configuration<'a>(
     runs: impl IntoIterator<Item = &'a PhaseRun>,
     promotions: &[Arc<Promotion>],
 ) -> Option<BTreeMap<String, String>> {
-    runs.into_iter()
+    newest_first(runs)
         .filter_map(|run| judged_run(run, promotions.iter().map(Arc::as_ref)))
         .filter(|run| run.admission.may_serve() && !run.under_unvalidated_promotion)
-        .filter(|run| !run.measurement.environment.configuration.is_empty())
-        .max_by(|a, b| newness(a).cmp(&newness(b)))
         .map(|run| run.measurement.environment.configuration)
+        .find(|configuration| !configuration.is_empty())
 }
 
 /// The environment of the newest run of a target that has ended and measured anything.
 pub fn newest_environment<'a>(runs: impl IntoIterator<Item = &'a PhaseRun>) -> Option<Environment> {
-    runs.into_iter()
-        .filter_map(|run| judged_run(run, []))
-        .max_by(|a, b| newness(a).cmp(&newness(b)))
-        .map(|run| run.measurement.environment)
+    newest_first(runs).find_map(|run| judged_run(run, [])).map(|run| run.measurement.environment)
 }
 
-fn newness(run: &JudgedRun) -> (Timestamp, &Uid) {
-    (run.measurement.started_at, &run.measurement.uid)
+/// The runs that have begun, the newest first. Reading what a run measured is most of the work, and the first mostly serves.
+fn newest_first<'a>(runs: impl IntoIterator<Item = &'a PhaseRun>) -> impl Iterator<Item = &'a PhaseRun> {
+    let newness = |run: &'a PhaseRun| Some((run.status.as_ref()?.started_at?, run.metadata.uid.as_deref()));
+    let mut begun: Vec<_> = runs.into_iter().filter_map(|run| Some((newness(run)?, run))).collect();
+    begun.sort_by_key(|(newness, _)| Reverse(*newness));
+    begun.into_iter().map(|(_, run)| run)
 }
 
 fn environment_of(status: &PhaseRunStatus) -> Environment {

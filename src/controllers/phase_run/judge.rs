@@ -34,7 +34,7 @@ pub(super) fn judge(valid: &ValidPhaseRun, mut status: PhaseRunStatus, now: Time
     let Some(run) = measurement(valid, &status, now) else {
         return without_measurement(valid, status, unmeasured);
     };
-    let judgement = judge_run(&run, &valid.world.history, &valid.world.settings);
+    let judgement = judge_run(&run, &valid.history(), &valid.world.settings);
     write_judgement(&mut status, &judgement, &valid.world.settings.target);
     if let Some(worst) = unmeasured.verdict {
         status.verdict = Some(worse(judgement.verdict, worst));

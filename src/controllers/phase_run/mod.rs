@@ -1,11 +1,13 @@
 //! PhaseRun: one run over its domains, and its verdict.
 //!
-//! **What lives here**: what a run reads (`observe`, `validate`), how its domains go on (`decide`, `domain`), how they end
-//! (`record`, `release`, `judge`), how that becomes status (`verdict`, `fit`, `status`), and how other kinds read runs
-//! (`facts`).
+//! **What lives here**: what a run reads (`observe`, `validate`), how its domains go on (`decide`, `domain`), the replica that it
+//! borrows (`borrow`), how they end
+//! (`record`, `release`, `judge`), how that becomes status (`verdict`, `fit`, `status`), what of it people are told (`tell`), and
+//! how other kinds read runs (`facts`).
 //!
 //! **What must not**: judging (the core does it), the shape of a test pod (`workload`).
 
+mod borrow;
 mod build;
 mod decide;
 mod domain;
@@ -16,6 +18,7 @@ mod observe;
 mod record;
 mod release;
 mod status;
+mod tell;
 mod validate;
 mod verdict;
 

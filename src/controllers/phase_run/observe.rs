@@ -6,11 +6,11 @@ use k8s_openapi::api::core::v1::{Pod, PodTemplate};
 use kube::ResourceExt;
 use phaseloop_core::plan::label::{ANNOTATION_DOMAIN, LABEL_PHASE_RUN};
 
-use super::{domain::domain_of, facts::has_ended};
+use super::{borrow::lender_wanted, domain::domain_of, facts::has_ended};
 use crate::{
     api::{PhaseRun, Promotion},
     cluster::{ClusterError, Reader},
-    controllers::{ObservedNetwork, ObservedPolicy, ObservedTarget, read_claims, read_target},
+    controllers::{ObservedLending, ObservedNetwork, ObservedPolicy, ObservedTarget, read_claims, read_target},
     workload::{ClaimFacts, own_test_pods_selector, test_pods_selector},
 };
 
@@ -21,6 +21,8 @@ pub struct ObservedPhaseRun {
     pub object: PhaseRun,
     /// The test pods of the namespace, whomever they test; its own only once it has ended.
     pub pods: Vec<Arc<Pod>>,
+    /// The target as a lender; absent where the run borrows nothing and owes nothing.
+    pub lending: Option<ObservedLending>,
     /// What a run needs that has not ended; absent for one that has.
     pub world: Option<ObservedWorld>,
 }
@@ -52,7 +54,23 @@ pub(super) async fn observe(reader: Reader<'_>, object: PhaseRun) -> Result<Obse
         if ended { own_test_pods_selector(LABEL_PHASE_RUN, &object.name_any()) } else { test_pods_selector() };
     let pods = reader.list::<Pod>(&namespace, &selector).await?.items;
     let world = if ended { None } else { Some(observe_world(reader, &namespace, &object, &pods).await?) };
-    Ok(ObservedPhaseRun { object, pods, world })
+    let lending = observe_lending(reader, &namespace, &object, world.as_ref()).await?;
+    Ok(ObservedPhaseRun { object, pods, lending, world })
+}
+
+/// Reads the lender of a run that borrows, until what it borrowed is given back.
+async fn observe_lending(
+    reader: Reader<'_>,
+    namespace: &str,
+    object: &PhaseRun,
+    world: Option<&ObservedWorld>,
+) -> Result<Option<ObservedLending>, ClusterError> {
+    let Some(may_ask) = lender_wanted(object) else { return Ok(None) };
+    let target = match world {
+        Some(world) => world.target.clone(),
+        None => read_target(reader, namespace, &object.spec.target_ref).await?,
+    };
+    ObservedLending::read(reader, namespace, target, may_ask).await.map(Some)
 }
 
 /// Whether a domain that has not ended has no pod: only then is one made.

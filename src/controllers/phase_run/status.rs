@@ -69,7 +69,7 @@ pub(super) fn finished(
     status.conditions = [condition(ConditionType::Ready, ready, reason.name(), message)]
         .into_iter()
         .chain((!is_completed).then(stalled))
-        .chain([valid.world.policy.condition(), restored(valid)])
+        .chain([valid.world.policy.condition(), restored(valid, &status)])
         .collect();
     fit(&mut status);
     report(status, reason.name(), message)
@@ -80,7 +80,8 @@ pub(super) fn ended(valid: &ValidPhaseRun, mut status: PhaseRunStatus) -> Report
     let is_ours =
         |condition: &Condition| !matches!(condition.type_, ConditionType::Foreign(_) | ConditionType::Restored);
     let kept: Vec<Condition> = status.conditions.iter().filter(|condition| is_ours(condition)).cloned().collect();
-    status.conditions = kept.into_iter().chain([restored(valid)]).collect();
+    let restored = restored(valid, &status);
+    status.conditions = kept.into_iter().chain([restored]).collect();
     report(status, RunReason::Released.name(), RunReason::Released.meaning())
 }
 
@@ -104,9 +105,16 @@ pub(super) fn aborted(valid: &ValidPhaseRun, mut status: PhaseRunStatus, now: Ti
 }
 
 /// Whether everything that the run took is given back.
-fn restored(valid: &ValidPhaseRun) -> Condition {
+fn restored(valid: &ValidPhaseRun, status: &PhaseRunStatus) -> Condition {
     let held = || valid.pods.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>().join(", ");
-    if is_released(valid) {
+    let is_owed = status.borrowed.as_ref().is_some_and(|borrowed| !borrowed.is_settled());
+    let conflict = status.borrowed.as_ref().and_then(|borrowed| borrowed.conflict.as_deref());
+    if is_released(valid) && is_owed {
+        let message = "a replica of the target is not given back yet";
+        condition(ConditionType::Restored, ConditionStatus::False, RunReason::Releasing.name(), message)
+    } else if let Some(conflict) = conflict.filter(|_| is_released(valid)) {
+        condition(ConditionType::Restored, ConditionStatus::False, RunReason::GiveBackConflict.name(), conflict)
+    } else if is_released(valid) {
         let reason = RunReason::Released;
         condition(ConditionType::Restored, ConditionStatus::True, reason.name(), reason.meaning())
     } else {

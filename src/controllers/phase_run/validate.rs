@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use phaseloop_core::{
     analysis::{AnalysisSettings, JudgedRun},
@@ -22,8 +22,8 @@ use super::{
     observe::{ObservedPhaseRun, ObservedWorld},
 };
 use crate::{
-    api::{PhaseRun, PhaseRunStatus, phase_run::Domain},
-    controllers::{ObservedPolicy, OperatorSettings},
+    api::{PhaseRun, PhaseRunStatus, Promotion, phase_run::Domain, workload::Placement},
+    controllers::{Lending, ObservedPolicy, OperatorSettings},
     validate::{SpecFault, analysis_settings},
     workload::{NodeState, TemplateFacts, TestPodReading, TestPodSettings, read_test_pod, reading::TestPodPhase},
 };
@@ -35,6 +35,8 @@ pub struct ValidPhaseRun {
     pub object: PhaseRun,
     /// Its own test pods.
     pub pods: Vec<TestPodReading>,
+    /// The target as a lender; absent where the run borrows nothing and owes nothing.
+    pub lending: Option<Lending>,
     /// What a run needs that has not ended.
     pub world: ValidWorld,
 }
@@ -58,8 +60,10 @@ pub struct ValidWorld {
     pub busy: Option<String>,
     /// How the run is judged.
     pub settings: AnalysisSettings,
-    /// The judged runs of the target.
-    pub history: Vec<JudgedRun>,
+    /// The other runs of the target.
+    pub others: Vec<Arc<PhaseRun>>,
+    /// The promotions of targets of its target's name.
+    pub promotions: Vec<Arc<Promotion>>,
     /// How test pods are set up.
     pub pod_settings: TestPodSettings,
 }
@@ -80,6 +84,12 @@ impl ValidPhaseRun {
         created_at(&self.object)
     }
 
+    /// The judged runs of the target. Whoever judges asks for them, once in the life of a run: there are weeks of them.
+    pub fn history(&self) -> Vec<JudgedRun> {
+        let promotions = || self.world.promotions.iter().map(Arc::as_ref);
+        self.world.others.iter().filter_map(|run| judged_run(run, promotions())).collect()
+    }
+
     /// The pod of a domain.
     pub fn pod_of(&self, domain: &str) -> Option<&TestPodReading> {
         self.pods.iter().find(|pod| pod.domain.as_deref() == Some(domain))
@@ -97,13 +107,14 @@ fn created_at(run: &PhaseRun) -> Timestamp {
 }
 
 pub(super) fn validate(observed: ObservedPhaseRun, settings: &OperatorSettings) -> ValidPhaseRun {
-    let ObservedPhaseRun { object, pods, world } = observed;
+    let ObservedPhaseRun { object, pods, lending, world } = observed;
     let uid = object.uid().unwrap_or_default();
     let is_own = |pod: &Pod| pod.owner_references().iter().any(|owner| owner.uid == uid);
     let own = pods.iter().filter(|pod| is_own(pod)).map(|pod| read_test_pod(pod, NodeState::Unknown)).collect();
     let others: Vec<&Pod> = pods.iter().map(Arc::as_ref).filter(|pod| !is_own(pod)).collect();
     let world = valid_world(&object, &others, world.unwrap_or_default(), settings);
-    ValidPhaseRun { pods: own, world, object }
+    let lending = lending.map(|lending| lending.lending(&target_of(&object)));
+    ValidPhaseRun { pods: own, lending, world, object }
 }
 
 fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, settings: &OperatorSettings) -> ValidWorld {
@@ -113,7 +124,7 @@ fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, setting
     // All pods of a run share one policy, so a custom domain reaches what the target reaches.
     let target_network = target_template.as_ref().map(|(template, _)| network.of_target(template)).unwrap_or_default();
     let facts = |domain: &Domain| -> Option<TemplateFacts> {
-        let (template, claim_templates): (PodTemplateSpec, Vec<String>) = match &domain.pod_template_name {
+        let (template, claim_templates) = match &domain.pod_template_name {
             Some(name) => (pod_templates.get(name)?.template.clone().unwrap_or_default(), Vec::new()),
             None => target_template.clone()?,
         };
@@ -130,10 +141,7 @@ fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, setting
     let domains = &object.spec.domains;
     let templates = domains.iter().filter_map(|domain| Some((domain.name.clone(), facts(domain)?))).collect();
     let uid = object.uid();
-    let history = runs_of(&runs, &reference)
-        .filter(|run| run.uid() != uid)
-        .filter_map(|run| judged_run(run, promotions.iter().map(Arc::as_ref)))
-        .collect();
+    let of_target = runs_of(&runs, &reference).filter(|run| run.uid() != uid).cloned().collect();
     ValidWorld {
         target_found: target.is_some(),
         template_hash: target.as_ref().map(super::super::target::ObservedTarget::template_hash),
@@ -142,7 +150,8 @@ fn valid_world(object: &PhaseRun, others: &[&Pod], world: ObservedWorld, setting
         faults: spec_faults(object, &policy),
         busy: busy(object, others, &runs, &policy),
         settings: analysis_settings(&object.spec),
-        history,
+        others: of_target,
+        promotions,
         pod_settings: settings.test_pods.clone(),
         policy,
     }
@@ -156,6 +165,11 @@ fn spec_faults(run: &PhaseRun, policy: &ObservedPolicy) -> Vec<SpecFault> {
     if let Some(limit) = limit.filter(|limit| spec.timeout > *limit) {
         let problem = format!("{} is above the administrator's limit of {limit}", spec.timeout);
         faults.push(SpecFault::new("spec.timeout", problem, Some(format!("set at most {limit}"))));
+    }
+    let may_borrow = policy.policy().is_none_or(|policy| policy.limits.allow_borrowing);
+    if spec.placement == Placement::BorrowReplica && !may_borrow {
+        let problem = "the administrator allows no run to borrow a replica (allowBorrowing)".to_owned();
+        faults.push(SpecFault::new("spec.placement", problem, Some("set SpareGPU".to_owned())));
     }
     for (index, domain) in spec.domains.iter().enumerate() {
         let Some(serving) = &domain.serving else { continue };

@@ -17,6 +17,7 @@ use super::{
     score::record_ending,
     settle::{release_finalizer, settle},
     status,
+    tell::with_news,
 };
 use crate::{
     api::{TuningCanaryStatus, tuning_canary::status::FailureClass},
@@ -30,10 +31,15 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// How soon containers that are to be gone are looked at again.
 const LOOK_AT_RELEASE: SignedDuration = SignedDuration::from_secs(5);
 
-type CanaryPlan = Plan<Report<TuningCanaryStatus>>;
+pub(super) type CanaryPlan = Plan<Report<TuningCanaryStatus>>;
 
-/// Decides.
+/// Decides, and tells people of it.
 pub(super) fn decide(valid: &ValidTuningCanary, now: Timestamp) -> CanaryPlan {
+    with_news(valid, next(valid, now))
+}
+
+/// What is to be done, and what is reported.
+fn next(valid: &ValidTuningCanary, now: Timestamp) -> CanaryPlan {
     let before = valid.status();
     if before.verdict.is_none() {
         return undecided(valid, opened(valid, before), now);
@@ -141,7 +147,7 @@ pub(super) fn decide_refused(
         return Some(Plan::report_only(report, Wake::after(now, LOOK_AGAIN)));
     };
     let ending = CanaryEnding::Unmeasured { reason, class, message, ended_by: None };
-    Some(Plan { remember: None, intents: Vec::new(), ..end(valid, status, &ending, now) })
+    Some(with_news(valid, Plan { remember: None, intents: Vec::new(), ..end(valid, status, &ending, now) }))
 }
 
 /// What a refusal is called, by what was refused.

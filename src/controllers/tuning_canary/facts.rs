@@ -43,8 +43,12 @@ pub fn is_released(canary: &TuningCanary) -> bool {
 
 /// Whether a canary's containers were not seen to end within the restore SLA, and nobody has given them up.
 pub fn is_frozen(canary: &TuningCanary) -> bool {
+    canary.status.as_ref().is_some_and(holds_on)
+}
+
+/// The same of a status.
+pub(super) fn holds_on(status: &TuningCanaryStatus) -> bool {
     use phaseloop_core::tuning::CanaryReason;
-    let Some(status) = &canary.status else { return false };
     let failed = status.conditions.iter().any(|condition| {
         condition.type_ == ConditionType::Restored
             && condition.status == ConditionStatus::False

@@ -4,8 +4,8 @@
 //! a pod past `notAfter`, never makes a second one, and never changes the target.
 //!
 //! **What lives here**: what a canary reads (`observe`, `validate`), how its pod begins (`pod`), goes on (`decide`,
-//! `progress`), is ended (`release`) and judged (`score`), how its use enters the ledger (`settle`), and how others read
-//! canaries (`facts`).
+//! `progress`), is ended (`release`) and judged (`score`), what of it people are told (`tell`), how its use enters the ledger
+//! (`settle`), and how others read canaries (`facts`).
 //!
 //! **What must not**: judging (the core does it), the shape of a test pod (`workload`), which candidate is next
 //! (`escalation`).
@@ -20,6 +20,7 @@ mod release;
 mod score;
 mod settle;
 mod status;
+mod tell;
 mod validate;
 
 use jiff::Timestamp;

@@ -29,6 +29,8 @@ pub struct ObservedTuningCanary {
     pub world: Option<ObservedWorld>,
     /// Whether the namespace is being deleted, and what may not be read any more was taken for gone.
     pub namespace_ends: bool,
+    /// Whether the definition of canaries is being deleted; looked for where nothing but the name is held any more.
+    pub definition_ends: bool,
 }
 
 /// What the making of a canary's pod needs.
@@ -48,9 +50,12 @@ pub struct ObservedWorld {
 
 /// Whether nothing is owed any more: it was judged, released, folded, and its finalizer is gone.
 fn is_settled(object: &TuningCanary) -> bool {
-    let status = object.status.as_ref();
-    let is_done = status.is_some_and(|status| status.verdict.is_some() && status.released_at.is_some());
-    is_done && !object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+    is_done(object) && !object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+}
+
+/// Whether it was judged, and all that it held was released.
+fn is_done(object: &TuningCanary) -> bool {
+    object.status.as_ref().is_some_and(|status| status.verdict.is_some() && status.released_at.is_some())
 }
 
 /// Reads it.
@@ -64,8 +69,19 @@ pub(super) async fn observe(reader: Reader<'_>, object: TuningCanary) -> Result<
     let namespace_ends = reader.namespace_ends();
     if is_settled(&object) {
         let canaries = Vec::new();
-        return Ok(ObservedTuningCanary { object, pods, escalation: None, canaries, world: None, namespace_ends });
+        let definition_ends = false;
+        return Ok(ObservedTuningCanary {
+            object,
+            pods,
+            escalation: None,
+            canaries,
+            world: None,
+            namespace_ends,
+            definition_ends,
+        });
     }
+    let holds_a_name = object.metadata.deletion_timestamp.is_some() && is_done(&object);
+    let definition_ends = holds_a_name && reader.is_definition_ending(&namespace, &object).await;
     let escalation = reader.get::<Escalation>(&namespace, &object.spec.escalation_name).await?;
     let canaries = reader.list_of_target(&namespace, &object.spec.target_ref.name).await?.items;
     let world = if is_judged {
@@ -79,7 +95,7 @@ pub(super) async fn observe(reader: Reader<'_>, object: TuningCanary) -> Result<
         }
         Some(world)
     };
-    Ok(ObservedTuningCanary { object, pods, escalation, canaries, world, namespace_ends })
+    Ok(ObservedTuningCanary { object, pods, escalation, canaries, world, namespace_ends, definition_ends })
 }
 
 /// How its pod was at its end, where that is gone and what is to be concluded from it was not.

@@ -123,7 +123,7 @@ fn with_pod(
             let lacking = Lacking::of(message);
             let (waits, ends) = match lacking {
                 Lacking::GPU => (CanaryReason::AwaitingGPU, TestPodEnd::NoSpareGPU),
-                Lacking::Resources(_) | Lacking::Node => (CanaryReason::AwaitingNode, TestPodEnd::Unschedulable),
+                _ => (CanaryReason::AwaitingNode, TestPodEnd::Unschedulable),
             };
             if is_overdue {
                 return shown(Some(ends));

@@ -145,8 +145,10 @@ fn still_failed(valid: &ValidTuningCanary) -> (CanaryReason, String) {
     let pod = text(status.and_then(|status| status.pod_name.as_ref()), "of the canary");
     let node = text(status.and_then(|status| status.node_name.as_ref()), "unknown");
     let sla = Duration(valid.restore_sla());
+    let canary = valid.object.name_any();
     let message = format!(
-        "the containers of pod {pod} were not reported terminated within {sla}; look at node {node}, then run phaseloop retry"
+        "the containers of pod {pod} were not reported terminated within {sla}; look at node {node}, then run phaseloop retry \
+         tuningcanary/{canary}"
     );
     (CanaryReason::RestoreFailed, message)
 }

@@ -48,7 +48,7 @@ pub(super) fn settle(valid: &ValidTuningCanary, now: Timestamp) -> (Vec<Intent>,
         return (vec![Intent::FoldCanaryIntoLedger(Box::new(fold))], Wake::At(now));
     }
     let over_at = valid.night_over_at();
-    if valid.namespace_ends || now >= over_at {
+    if valid.namespace_ends || valid.definition_ends || now >= over_at {
         return (release_finalizer(valid), Wake::OnChange);
     }
     (Vec::new(), Wake::At(over_at))

@@ -41,6 +41,8 @@ pub struct ValidTuningCanary {
     pub world: ValidWorld,
     /// Whether the namespace is being deleted, and what may not be read any more was taken for gone.
     pub namespace_ends: bool,
+    /// Whether the definition of canaries is being deleted: none can be made any more, so that no name need be held.
+    pub definition_ends: bool,
 }
 
 /// What the making of a canary's pod needs.
@@ -138,7 +140,7 @@ impl ValidTuningCanary {
 }
 
 pub(super) fn validate(observed: ObservedTuningCanary, settings: &OperatorSettings) -> ValidTuningCanary {
-    let ObservedTuningCanary { object, pods, escalation, canaries, world, namespace_ends } = observed;
+    let ObservedTuningCanary { object, pods, escalation, canaries, world, namespace_ends, definition_ends } = observed;
     let uid = object.uid().unwrap_or_default();
     let is_own = |pod: &Pod| pod.owner_references().iter().any(|owner| owner.uid == uid);
     let pod = pods.iter().find(|pod| is_own(pod)).map(|pod| read_test_pod(pod, NodeState::Unknown));
@@ -162,6 +164,7 @@ pub(super) fn validate(observed: ObservedTuningCanary, settings: &OperatorSettin
         escalation,
         object,
         namespace_ends,
+        definition_ends,
     }
 }
 

@@ -175,7 +175,7 @@ fn refused(refusal: &Refusal, options: &InitOptions) -> InitRefusal {
         RefusalReason::GPUShared => {
             "measure a target whose GPUs are its own: what shares a card disturbs the figures, and is disturbed"
         }
-        RefusalReason::ClaimInUse | RefusalReason::ClaimTemplates => {
+        RefusalReason::ClaimInUse => {
             "put the model on a ReadWriteMany or ReadOnlyMany claim, into the image, or let an init container load it"
         }
         RefusalReason::ImageNotAllowed => "ask whoever keeps the ConfigMap phaseloop-policy to allow the image",

@@ -150,7 +150,8 @@ fn schedule(lines: &mut Lines, options: &InitOptions, reading: &EngineReading, c
     lines.line(6, &format!("tpot: {}", format_duration(choice.tpot)));
     lines.line(6, &format!("e2e: {} # ttft + {} tokens x tpot", format_duration(choice.e2e), choice.output_tokens));
     lines.comment(2, &format!(
-        "SpareGPU waits for {} that nobody uses, and takes none from production; without one the night is Unknown/NoSpareGPU.",
+        "SpareGPU waits for {} that nobody uses, and takes none from production; without one the night is Unknown/NoSpareGPU. \
+         BorrowReplica takes the place of one of its replicas instead, and gives it back.",
         gpus(reading.gpus)
     ));
     lines.line(2, "placement: SpareGPU");

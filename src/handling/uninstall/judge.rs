@@ -4,13 +4,19 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use kube::{Resource, ResourceExt};
 use phaseloop_core::{
-    plan::{OwnKind, OwnObject, label::FINALIZER},
+    plan::{
+        OwnKind, OwnObject,
+        label::{ANNOTATION_GIVE_BACK, FINALIZER},
+    },
     value::Uid,
 };
 
-use super::observe::Installation;
+use super::observe::{Installation, Lender};
 use crate::{
-    api::{Escalation, PhaseSchedule, Promotion, TuningCanary, promotion::status::PromotionPhase},
+    api::{
+        Escalation, PhaseRun, PhaseSchedule, Promotion, TuningCanary, phase_run::status::Borrowed,
+        promotion::status::PromotionPhase,
+    },
     controllers::{
         phase_run::facts::has_ended,
         tuning_canary::facts::{is_judged, is_released},
@@ -37,6 +43,8 @@ pub enum Act {
 pub enum Owed {
     /// A replica of a target: its namespace and name.
     Replica(String, String),
+    /// A run or an Escalation that has not noted that what it borrowed is given back: its namespace, and kind with name.
+    Loan(String, String),
     /// An unvalidated value in a target: namespace and name of its promotion.
     RollBack(String, String),
     /// A test pod that has not ended: namespace, name, uid.
@@ -54,7 +62,7 @@ pub enum Owed {
 impl Owed {
     /// Whether something of other people's is not as it was before, or a GPU is held, until this has come.
     pub const fn is_of_others(&self) -> bool {
-        !matches!(self, Self::Use(..) | Self::Run(..) | Self::Going(..))
+        !matches!(self, Self::Use(..) | Self::Run(..) | Self::Going(..) | Self::Loan(..))
     }
 }
 
@@ -62,6 +70,9 @@ impl fmt::Display for Owed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Replica(namespace, target) => write!(f, "{target} in {namespace} has a borrowed replica to get back"),
+            Self::Loan(namespace, borrower) => {
+                write!(f, "{borrower} in {namespace} has not noted that what it borrowed is given back")
+            }
             Self::RollBack(namespace, name) => write!(f, "promotion/{name} in {namespace} is not rolled back"),
             Self::Pod(namespace, name, _) => write!(f, "test pod {name} in {namespace} has not ended"),
             Self::Run(namespace, name) => write!(f, "phaserun/{name} in {namespace} has not ended"),
@@ -105,7 +116,10 @@ pub fn acts(there: &Installation) -> Vec<Act> {
 
 /// What is still owed.
 pub fn owed(there: &Installation) -> BTreeSet<Owed> {
-    let replicas = there.borrowed.iter().map(|(namespace, target)| Owed::Replica(namespace.clone(), target.clone()));
+    let replicas = there.borrowed.iter().map(replica);
+    let borrowers = there.runs.iter().filter(|run| run_borrows(run)).map(|run| ("phaserun", place_of(run.as_ref())));
+    let tuning = there.escalations.iter().filter(|one| tuning_borrows(one));
+    let borrowers = borrowers.chain(tuning.map(|one| ("escalation", place_of(one.as_ref()))));
     let promotions =
         there.promotions.iter().filter(|promotion| !is_terminal(promotion) || is_going(promotion.as_ref()));
     let pods = there.pods.iter().filter(|pod| {
@@ -115,6 +129,7 @@ pub fn owed(there: &Installation) -> BTreeSet<Owed> {
     let runs = there.runs.iter().filter(|run| !has_ended(run));
     let canaries = there.canaries.iter().filter(|canary| !is_settled(there, canary));
     replicas
+        .chain(borrowers.map(|(kind, (namespace, name))| Owed::Loan(namespace, format!("{kind}/{name}"))))
         .chain(promotions.map(|promotion| {
             let (namespace, name) = place_of(promotion.as_ref());
             if is_terminal(promotion) { Owed::Going(namespace, name) } else { Owed::RollBack(namespace, name) }
@@ -133,6 +148,42 @@ pub fn owed(there: &Installation) -> BTreeSet<Owed> {
         }))
         .chain(there.malformed.iter().map(|what| Owed::Unreadable(what.clone())))
         .collect()
+}
+
+/// The replica that a target has to get back.
+fn replica(lender: &Lender) -> Owed {
+    Owed::Replica(lender.namespace.clone(), format!("{} {}", lender.kind, lender.name))
+}
+
+/// Replicas that are not given back, and how a person does it.
+pub(super) fn replicas_left(there: &Installation) -> Vec<String> {
+    let remedy = |lender: &Lender| {
+        let Lender { namespace, kind, name, replicas } = lender;
+        let replicas = replicas.map_or_else(|| "REPLICAS".to_owned(), |replicas| replicas.to_string());
+        let target = format!("{}/{name} -n {namespace}", kind.to_ascii_lowercase());
+        format!("kubectl scale {target} --replicas={replicas}, then kubectl annotate {target} {ANNOTATION_GIVE_BACK}-")
+    };
+    there.borrowed.iter().map(|lender| format!("{}: {}", replica(lender), remedy(lender))).collect()
+}
+
+fn is_open(borrowed: Option<&Borrowed>) -> bool {
+    borrowed.is_some_and(|borrowed| !borrowed.is_settled())
+}
+
+/// Whether a run has borrowed and has not noted that it was given back.
+fn run_borrows(run: &PhaseRun) -> bool {
+    is_open(run.status.as_ref().and_then(|status| status.borrowed.as_ref()))
+}
+
+/// Whether an Escalation may owe a replica: its finalizer stands from before it borrows until it has given back.
+pub(super) fn may_owe_replica(escalation: &Escalation) -> bool {
+    tuning_borrows(escalation) || escalation.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+}
+
+/// Whether the tuning run of an Escalation has borrowed and has not noted that it was given back.
+fn tuning_borrows(escalation: &Escalation) -> bool {
+    let tuning = escalation.status.as_ref().and_then(|status| status.tuning.as_ref());
+    is_open(tuning.and_then(|tuning| tuning.borrowed.as_ref()))
 }
 
 /// Whether everything that a canary took is given back, and its Escalation knows what it used. One whose Escalation is gone
@@ -169,4 +220,85 @@ fn is_going(object: &impl Resource) -> bool {
 
 pub(super) fn place_of(object: &impl ResourceExt) -> (String, String) {
     (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn object<T: serde::de::DeserializeOwned>(kind: &str, spec: &Value, status: &Value) -> Arc<T> {
+        let metadata = json!({ "name": "llama", "namespace": "chat", "uid": "u" });
+        let object = json!({
+            "apiVersion": "phaseloop.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec, "status": status,
+        });
+        Arc::new(serde_json::from_value(object).unwrap())
+    }
+
+    fn target_ref() -> Value {
+        json!({ "kind": "Deployment", "name": "llama" })
+    }
+
+    fn run(borrowed: &Value) -> Arc<PhaseRun> {
+        let spec = json!({ "targetRef": target_ref(), "domains": [] });
+        object("PhaseRun", &spec, &json!({ "phase": "Completed", "borrowed": borrowed }))
+    }
+
+    fn escalation(borrowed: &Value) -> Arc<Escalation> {
+        let suspend = json!({ "reason": "phaseloop uninstall" });
+        let tuning = json!({
+            "cycle": "c", "symptom": "vllm_oom", "night": "2026-03-04", "attempt": 0, "candidatesDone": 0, "candidatesLeft": 1,
+            "startedAt": "2026-03-04T02:00:00Z", "borrowed": borrowed,
+        });
+        object("Escalation", &json!({ "targetRef": target_ref(), "suspend": suspend }), &json!({ "tuning": tuning }))
+    }
+
+    fn told(there: &Installation) -> Vec<String> {
+        owed(there).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_borrowed_owes_until_it_has_noted_that_it_gave_back() {
+        let (since, given_back_at) = ("2026-03-04T02:00:00Z", "2026-03-04T02:06:00Z");
+        let open = json!({ "from": 2, "to": 1, "since": since });
+        let closed = json!({ "from": 2, "to": 1, "since": since, "givenBackAt": given_back_at });
+        let conflict = json!({ "from": 2, "to": 1, "since": since, "conflict": "replicas is 7" });
+        for (borrowed, expected) in [
+            (
+                open,
+                vec![
+                    "escalation/llama in chat has not noted that what it borrowed is given back",
+                    "phaserun/llama in chat has not noted that what it borrowed is given back",
+                ],
+            ),
+            (closed, vec![]),
+            (conflict, vec![]),
+            (Value::Null, vec![]),
+        ] {
+            let there = Installation {
+                runs: vec![run(&borrowed)],
+                escalations: vec![escalation(&borrowed)],
+                ..Installation::default()
+            };
+            assert_eq!(told(&there), expected, "{borrowed}");
+            assert_eq!(acts(&there), [], "a run that has ended can't be asked to");
+            assert!(owed(&there).iter().all(|owed| !owed.is_of_others()), "the target alone says what it lacks");
+        }
+    }
+
+    #[test]
+    fn a_replica_that_is_left_is_named_with_how_to_give_it_back() {
+        let lender = |kind, replicas| Lender { namespace: "chat".into(), kind, name: "llama".into(), replicas };
+        let borrowed = vec![lender("Deployment", Some(2)), lender("StatefulSet", None)];
+        let there = Installation { borrowed, ..Installation::default() };
+        assert!(owed(&there).iter().all(Owed::is_of_others));
+        let expected = [
+            "Deployment llama in chat has a borrowed replica to get back: kubectl scale deployment/llama -n chat --replicas=2, then \
+             kubectl annotate deployment/llama -n chat phaseloop.dev/give-back-",
+            "StatefulSet llama in chat has a borrowed replica to get back: kubectl scale statefulset/llama -n chat \
+             --replicas=REPLICAS, then kubectl annotate statefulset/llama -n chat phaseloop.dev/give-back-",
+        ];
+        assert_eq!(replicas_left(&there), expected);
+    }
 }

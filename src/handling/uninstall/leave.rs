@@ -21,7 +21,7 @@ use phaseloop_core::{
 use serde_json::json;
 
 use super::{
-    judge::{Act, Owed, acts, is_terminal, owed},
+    judge::{Act, Owed, acts, is_terminal, owed, replicas_left},
     observe::{Installation, observe_installation},
     wind_up::wind_up,
 };
@@ -318,7 +318,10 @@ impl<P: Pace> Leave<'_, P> {
         for held in with_finalizer(&there) {
             self.release(held).await?;
         }
-        let mut told: Vec<String> = left.iter().filter(|owed| owed.is_of_others()).map(ToString::to_string).collect();
+        // A replica is told with how to give it back.
+        let of_others = left.iter().filter(|owed| owed.is_of_others() && !matches!(owed, Owed::Replica(..)));
+        let mut told: Vec<String> =
+            replicas_left(&there).into_iter().chain(of_others.map(ToString::to_string)).collect();
         told.extend(self.values_left().await?);
         Ok(told)
     }

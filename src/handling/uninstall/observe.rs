@@ -8,6 +8,7 @@ use k8s_openapi::api::{
 };
 use kube::ResourceExt;
 use phaseloop_core::plan::label::ANNOTATION_GIVE_BACK;
+use serde_json::Value;
 
 use crate::{
     api::{Escalation, PhaseRun, PhaseSchedule, Promotion, TuningCanary},
@@ -30,10 +31,23 @@ pub struct Installation {
     pub promotions: Vec<Arc<Promotion>>,
     /// Test pods.
     pub pods: Vec<Arc<Pod>>,
-    /// Targets that have a replica to get back: namespace, and kind with name.
-    pub borrowed: Vec<(String, String)>,
+    /// Targets that have a replica to get back.
+    pub borrowed: Vec<Lender>,
     /// Objects of ours that can't be read: nobody can say what they owe.
     pub malformed: Vec<String>,
+}
+
+/// A target that has a replica to get back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lender {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its kind, as in `Deployment`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// How many replicas it had before, where its annotation says so.
+    pub replicas: Option<i64>,
 }
 
 /// Reads it. Definitions that are gone are no objects.
@@ -69,14 +83,17 @@ async fn own<K: Readable>(
     }
 }
 
-async fn borrowed(reader: Reader<'_>, namespace: Option<&str>) -> Result<Vec<(String, String)>, ClusterError> {
+async fn borrowed(reader: Reader<'_>, namespace: Option<&str>) -> Result<Vec<Lender>, ClusterError> {
     let deployments = reader.list_in::<Deployment>(namespace, "").await?.items;
     let sets = reader.list_in::<StatefulSet>(namespace, "").await?.items;
     let lent = deployments.iter().filter_map(|target| lender("Deployment", target.as_ref()));
     Ok(lent.chain(sets.iter().filter_map(|target| lender("StatefulSet", target.as_ref()))).collect())
 }
 
-fn lender(kind: &str, target: &impl ResourceExt) -> Option<(String, String)> {
-    let lends = target.annotations().contains_key(ANNOTATION_GIVE_BACK);
-    lends.then(|| (target.namespace().unwrap_or_default(), format!("{kind} {}", target.name_any())))
+fn lender(kind: &'static str, target: &impl ResourceExt) -> Option<Lender> {
+    let told = target.annotations().get(ANNOTATION_GIVE_BACK)?;
+    // Whatever it says, it is not given back while it stands there.
+    let told: Value = serde_json::from_str(told).unwrap_or_default();
+    let replicas = told.pointer("/from").and_then(Value::as_i64);
+    Some(Lender { namespace: target.namespace().unwrap_or_default(), kind, name: target.name_any(), replicas })
 }

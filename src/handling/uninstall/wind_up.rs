@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{judge::place_of, observe::Installation};
+use super::{
+    judge::{may_owe_replica, place_of},
+    observe::Installation,
+};
 use crate::{
     cluster::{Clock, Cluster, execute::AuditExport},
     controllers::{
-        Context, Kind, Leadership, ObjectKey, OperatorSettings, ReconcileError, phase_run::PhaseRuns,
-        promotion::Promotions, reconcile, tuning_canary::TuningCanaries,
+        Context, Kind, Leadership, ObjectKey, OperatorSettings, ReconcileError, escalation::Escalations,
+        phase_run::PhaseRuns, promotion::Promotions, reconcile, tuning_canary::TuningCanaries,
     },
 };
 
@@ -56,6 +59,10 @@ pub(super) async fn wind_up(
     }
     for canary in &there.canaries {
         look::<TuningCanaries>(&context, place_of(canary.as_ref()), &mut failures).await;
+    }
+    // A tuning run that borrowed gives back; all else that an Escalation does may wait.
+    for escalation in there.escalations.iter().filter(|escalation| may_owe_replica(escalation)) {
+        look::<Escalations>(&context, place_of(escalation.as_ref()), &mut failures).await;
     }
     for promotion in &there.promotions {
         look::<Promotions>(&context, place_of(promotion.as_ref()), &mut failures).await;

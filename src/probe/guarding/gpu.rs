@@ -51,7 +51,11 @@ pub(super) fn watch_gpus() -> io::Result<Arc<Mutex<SeenGPUs>>> {
 
 /// Adds a look to what was seen: the cards as they are now, the largest use of all looks.
 fn take(seen: &mut SeenGPUs, now: SeenGPUs) {
-    seen.gpu = now.gpu;
+    let largest = |gpu: &Option<ReportedGPU>| gpu.as_ref().and_then(|gpu| gpu.memory_percent_max);
+    let memory_percent_max = largest(&seen.gpu).max(largest(&now.gpu));
+    // A look in which no card answers takes nothing back of what was seen.
+    let gpu = now.gpu.or_else(|| seen.gpu.take());
+    seen.gpu = gpu.map(|gpu| ReportedGPU { memory_percent_max, ..gpu });
     seen.memory_used_mib_max = seen.memory_used_mib_max.max(now.memory_used_mib_max);
 }
 
@@ -69,19 +73,29 @@ fn look(nvml: &Nvml) -> Result<SeenGPUs, NvmlError> {
         }
     }
     let count = u32::try_from(devices.len()).ok();
-    let used = devices.iter().filter_map(used_mib).max();
+    let memories: Vec<(u64, u64)> = devices.iter().filter_map(memory_of).collect();
+    let used = memories.iter().map(|(used, _)| used / BYTES_PER_MIB).max();
     let gpu = count.filter(|count| *count > 0).map(|count| ReportedGPU {
         product: products(devices.iter().filter_map(|device| device.name().ok())),
         count: Some(count),
         driver_version: nvml.sys_driver_version().ok(),
         // Whether others take turns on a card can't be seen from within a container.
         sharing: is_split.then(|| "mig".to_owned()),
+        memory_percent_max: memories.iter().filter_map(|(used, total)| percent_of(*used, *total)).max(),
     });
     Ok(SeenGPUs { gpu, memory_used_mib_max: used })
 }
 
-fn used_mib(device: &Device<'_>) -> Option<u64> {
-    device.memory_info().ok().map(|memory| memory.used / BYTES_PER_MIB)
+/// Bytes in use, and all of them.
+fn memory_of(device: &Device<'_>) -> Option<(u64, u64)> {
+    device.memory_info().ok().map(|memory| (memory.used, memory.total))
+}
+
+/// A share in percent, rounded up: what is above a limit by a byte is above it.
+fn percent_of(used: u64, total: u64) -> Option<u32> {
+    let hundredths = u128::from(used) * 100;
+    let percent = hundredths.checked_add(u128::from(total).checked_sub(1)?)? / u128::from(total);
+    u32::try_from(percent).ok().filter(|percent| *percent <= 100)
 }
 
 /// One name for cards of one product, all names for cards of several.
@@ -97,6 +111,37 @@ mod tests {
     fn seen(product: &str, used: Option<u64>) -> SeenGPUs {
         let gpu = ReportedGPU { product: Some(product.to_owned()), ..ReportedGPU::default() };
         SeenGPUs { gpu: Some(gpu), memory_used_mib_max: used }
+    }
+
+    #[test]
+    fn a_share_is_rounded_up_and_a_card_that_says_nothing_has_none() {
+        let gibibyte = 1 << 30;
+        for (used, total, percent) in [
+            (0, 80 * gibibyte, Some(0)),
+            (1, 80 * gibibyte, Some(1)),
+            (72 * gibibyte, 80 * gibibyte, Some(90)),
+            (72 * gibibyte + 1, 80 * gibibyte, Some(91)),
+            (80 * gibibyte, 80 * gibibyte, Some(100)),
+            (81 * gibibyte, 80 * gibibyte, None),
+            (0, 0, None),
+        ] {
+            assert_eq!(percent_of(used, total), percent, "{used} of {total}");
+        }
+    }
+
+    #[test]
+    fn the_largest_share_of_all_looks_is_kept_also_where_a_look_saw_nothing() {
+        let look = |percent: Option<u32>| {
+            let gpu = ReportedGPU { memory_percent_max: percent, ..ReportedGPU::default() };
+            SeenGPUs { gpu: Some(gpu), memory_used_mib_max: None }
+        };
+        let mut all = SeenGPUs::default();
+        for (now, largest) in [(look(None), None), (look(Some(91)), Some(91)), (look(Some(3)), Some(91))] {
+            take(&mut all, now);
+            assert_eq!(all.gpu.as_ref().unwrap().memory_percent_max, largest);
+        }
+        take(&mut all, SeenGPUs::default());
+        assert_eq!(all.gpu.as_ref().unwrap().memory_percent_max, Some(91));
     }
 
     #[test]

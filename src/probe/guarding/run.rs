@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     child::{Engine, SharedOutput, exit_code_of_refusal},
     gpu::{SeenGPUs, watch_gpus},
+    kills::KernelKills,
     output::KeptOutput,
     record::RecordFile,
 };
@@ -83,6 +84,7 @@ struct Watch {
     started_at: Timestamp,
     output: SharedOutput,
     gpus: Arc<Mutex<SeenGPUs>>,
+    kills: KernelKills,
     record: Option<RecordFile>,
 }
 
@@ -93,6 +95,7 @@ impl Watch {
             started_at: clock.now(),
             output: Arc::new(Mutex::new(KeptOutput::default())),
             gpus: watch_gpus()?,
+            kills: KernelKills::begin(),
             record: None,
         };
         watch.record = match RecordFile::take(Path::new(&request.records), &watch.record_now(None)) {
@@ -159,9 +162,14 @@ impl Watch {
     fn refuse(&self, request: &GuardRequest, error: &std::io::Error) -> GuardEnd {
         let program = request.command.first().map_or("", String::as_str);
         let sentence = format!("phaseloop guard: {program} can't be started: {error}\n");
-        eprint!("{sentence}");
-        self.output.lock().unwrap_or_else(PoisonError::into_inner).push_line(&sentence);
+        self.say(&sentence);
         GuardEnd { at: self.clock.now(), exit_code: exit_code_of_refusal(error), at_latest_instant: false }
+    }
+
+    /// A line of our own in the engine's output.
+    fn say(&self, line: &str) {
+        eprint!("{line}");
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).push_line(line);
     }
 
     fn time_until(&self, at: Timestamp) -> Duration {
@@ -184,6 +192,9 @@ impl Watch {
     }
 
     fn write(&mut self, end: Option<GuardEnd>) {
+        if let Some(line) = self.kills.told_once() {
+            self.say(&line);
+        }
         let record = self.record_now(end);
         if let Some(Err(error)) = self.record.as_mut().map(|file| file.write(&record)) {
             eprintln!("phaseloop guard: the engine's record can't be written: {error}");

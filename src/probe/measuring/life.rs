@@ -182,7 +182,7 @@ impl<'a> Probe<'a> {
             end = tell_progress(&load) => end,
         };
         drop(sending);
-        end
+        if end.ending == ProbeEnding::Measured { self.look_once_more().await.err().unwrap_or(end) } else { end }
     }
 
     /// The load of a ready engine.

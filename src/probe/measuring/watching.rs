@@ -24,6 +24,8 @@ const METRICS_INTERVAL: Micros = Micros(1_000_000);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same at the end, when the probe's grace runs.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// Looks at the end, where each is cut off.
+const LAST_LOOKS_MAX: usize = 4;
 /// How long the guard's word on a death is waited for: vLLM ends within 5 s of its engine's death.
 const WORD_PATIENCE: Micros = Micros(10_000_000);
 
@@ -67,6 +69,25 @@ impl Probe<'_> {
             }
             sleep(LOOK.min(self.clock.time_until(metrics_due).max(Duration::from_millis(1)))).await;
         }
+    }
+
+    /// The load is over. An engine that died answers all that is left of it with an error at once, so that the load may be
+    /// over before anybody has looked.
+    pub(super) async fn look_once_more(&mut self) -> Result<(), End> {
+        // One that is being started again has its death told already.
+        if !self.present.was_ready {
+            return Ok(());
+        }
+        for _ in 0..LAST_LOOKS_MAX {
+            match self.client.get("/health", LAST_PATIENCE).await {
+                _ if self.has_ended() => return self.note_death().await,
+                Ok((StatusCode::SERVICE_UNAVAILABLE, _)) | Err(Problem::Unreachable) => return self.note_death().await,
+                Ok(_) | Err(Problem::Late) => return Ok(()),
+                // Cut off in the middle, as by a server that ends.
+                Err(Problem::Broken) => sleep(LOOK).await,
+            }
+        }
+        Ok(())
     }
 
     async fn ask_metrics(&self, patience: Duration) -> Option<EngineMetrics> {

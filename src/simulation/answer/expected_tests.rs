@@ -15,6 +15,7 @@ fn answer() -> Answer {
         completed_at: None,
         verdict: Some(phaseloop_core::value::Verdict::Degraded),
         why: String::new(),
+        borrowed: None,
         changed: Vec::new(),
         fitness: None,
         domains: Vec::new(),

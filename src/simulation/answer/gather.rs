@@ -178,6 +178,7 @@ impl Objects<'_> {
             completed_at: completed,
             verdict: status.verdict,
             why: status.summary.as_ref().and_then(|summary| summary.why.clone()).unwrap_or_default(),
+            borrowed: status.borrowed.clone(),
             changed: status
                 .changed_since_baseline
                 .iter()

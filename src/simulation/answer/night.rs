@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use phaseloop_core::value::{Metric, SymptomKind, Verdict};
 use serde::Serialize;
 
+use crate::api::phase_run::status::Borrowed;
+
 /// One run, and what followed from it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +26,9 @@ pub struct NightLine {
     pub verdict: Option<Verdict>,
     /// Why, in a sentence.
     pub why: String,
+    /// The replica of the target whose place the test took; absent where it took a spare GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub borrowed: Option<Borrowed>,
     /// What differs from the baseline's runs, as `image a -> b`.
     pub changed: Vec<String>,
     /// Share of requests within their limits.

@@ -148,5 +148,6 @@ pub async fn run_in(
 ) -> Result<(Answer, World), StoryError> {
     let mut story = begin_in(world, file, prepared);
     story.run(progress).await?;
+    story.world.end();
     Ok((story.answer(file), story.world))
 }

@@ -1,6 +1,7 @@
-//! The body of an answer: bytes at once, or the events of a watch as they come.
+//! The body of an answer: bytes, or the events of a watch as they come.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -18,13 +19,14 @@ use super::{
 pub struct ReplyBody(Kind);
 
 enum Kind {
-    Whole(Option<Bytes>),
+    /// Bytes, piece by piece.
+    Whole(VecDeque<Bytes>),
     Watch(Box<(ApiServer, Watch)>),
 }
 
 impl ReplyBody {
-    pub(super) fn whole(bytes: Bytes) -> Self {
-        Self(Kind::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+    pub(super) fn whole(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        Self(Kind::Whole(pieces.into_iter().filter(|piece| !piece.is_empty()).collect()))
     }
 
     pub(super) fn watch(server: ApiServer, watch: Watch) -> Self {
@@ -41,7 +43,7 @@ impl http_body::Body for ReplyBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ConnectionBroken>>> {
         match &mut self.0 {
-            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Whole(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
             Kind::Watch(inner) => {
                 let (server, watch) = &mut **inner;
                 match server.with_state(|state| watch.next(state, context.waker())) {
@@ -54,12 +56,12 @@ impl http_body::Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.0, Kind::Whole(None))
+        matches!(&self.0, Kind::Whole(pieces) if pieces.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Kind::Whole(pieces) => SizeHint::with_exact(pieces.iter().map(Bytes::len).sum::<usize>() as u64),
             Kind::Watch(_) => SizeHint::new(),
         }
     }

@@ -133,6 +133,8 @@ fn definition(row: Row) -> ResourceDefinition {
             selector: None,
         }),
         storage: storage.into(),
+        since: 0,
+        defined_at: 0,
         form: builtin_type(&type_name(group, version, kind)).unwrap_or_else(|| Arc::new(Type::Any)),
         rules: Rules::BuiltIn(rules),
     }

@@ -8,16 +8,21 @@ use super::{
     schema::custom_type,
 };
 
-/// The resources that a definition defines: one for each version that it serves.
-pub(super) fn definitions_of(crd: &Value) -> Vec<ResourceDefinition> {
+/// The resource as which objects of a definition are stored.
+pub(super) fn storage_of(crd: &Value) -> Option<String> {
+    Some(format!("{}.{}", text(crd, &["spec", "names", "plural"])?, text(crd, &["spec", "group"])?))
+}
+
+/// The resources that a definition of a revision defines, served since a revision: one for each version that it serves.
+pub(super) fn definitions_of(crd: &Value, since: u64, defined_at: u64) -> Vec<ResourceDefinition> {
     let versions = elements(crd, &["spec", "versions"]).iter();
     versions
         .filter(|version| version.get("served") == Some(&Value::Bool(true)))
-        .filter_map(|version| one(crd, version))
+        .filter_map(|version| one(crd, version, since, defined_at))
         .collect()
 }
 
-fn one(crd: &Value, version: &Value) -> Option<ResourceDefinition> {
+fn one(crd: &Value, version: &Value, since: u64, defined_at: u64) -> Option<ResourceDefinition> {
     let name = |field: &str| text(crd, &["spec", "names", field]);
     let several = |field: &str| texts(crd, &["spec", "names", field]).into_iter().map(str::to_owned).collect();
     let (group, plural, kind) = (text(crd, &["spec", "group"])?, name("plural")?, name("kind")?);
@@ -35,7 +40,9 @@ fn one(crd: &Value, version: &Value) -> Option<ResourceDefinition> {
         namespaced: text(crd, &["spec", "scope"]) == Some("Namespaced"),
         has_status: at(version, &["subresources", "status"]).is_some(),
         scale: at(version, &["subresources", "scale"]).and_then(scale_paths),
-        storage: format!("{plural}.{group}").into(),
+        storage: storage_of(crd)?.into(),
+        since,
+        defined_at,
         form: custom_type(&schema),
         rules: Rules::Custom(CustomRules {
             schema,

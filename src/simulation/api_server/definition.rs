@@ -24,6 +24,10 @@ pub(super) struct ResourceDefinition {
     pub(super) scale: Option<ScalePaths>,
     /// The resource under which its objects are stored, as in `deployments.apps`.
     pub(super) storage: Arc<str>,
+    /// The revision at which it was first served: nobody can watch it from before.
+    pub(super) since: u64,
+    /// The revision at which it was defined as it is now.
+    pub(super) defined_at: u64,
     /// The form of its objects.
     pub(super) form: Arc<Type>,
     pub(super) rules: Rules,
@@ -94,6 +98,12 @@ impl ResourceDefinition {
         }
     }
 
+    /// Whether it is of this version: `v1`, `apps/v1`.
+    pub(super) fn is_in(&self, api_version: &str) -> bool {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        group == self.group && version == self.version
+    }
+
     /// The resource as messages name it.
     pub(super) fn resource(&self) -> Named<'_> {
         Named { group: &self.group, name: &self.plural }
@@ -101,7 +111,9 @@ impl ResourceDefinition {
 
     /// The kind as messages name it.
     pub(super) fn kind_named(&self) -> Named<'_> {
-        Named { group: &self.group, name: &self.kind }
+        // Events of both groups are of one kind, the older one's.
+        let group = if self.is(BuiltIn::Event) { "" } else { self.group.as_str() };
+        Named { group, name: &self.kind }
     }
 
     pub(super) fn built_in(&self) -> Option<BuiltIn> {

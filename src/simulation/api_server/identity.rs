@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use phaseloop_core::value::digest::digest_parts;
+use serde_json::Value;
 
-use super::definition::{BuiltIn, ResourceDefinition};
+use super::{
+    definition::{BuiltIn, ResourceDefinition},
+    object::text,
+};
 
 /// Letters of generated names: those of Kubernetes, without vowels.
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -82,8 +86,11 @@ impl IdentitySource {
 
     /// The uid of a new object of a kind. What befalls a pod follows from its uid, and so from how many were drawn before: what
     /// only stands beside pods draws beside the sequence, so that a story goes as it goes without it.
-    pub(crate) fn uid_for(&mut self, definition: &ResourceDefinition) -> String {
-        if !definition.is(BuiltIn::NetworkPolicy) {
+    pub(crate) fn uid_for(&mut self, definition: &ResourceDefinition, object: &Value) -> String {
+        const ASIDE: [BuiltIn; 3] =
+            [BuiltIn::NetworkPolicy, BuiltIn::HorizontalPodAutoscaler, BuiltIn::PodDisruptionBudget];
+        let is_aside = ASIDE.into_iter().any(|kind| definition.is(kind));
+        if !is_aside && !(definition.is(BuiltIn::Event) && is_news_of_test(object)) {
             return self.uid();
         }
         self.aside += 1;
@@ -112,8 +119,22 @@ impl IdentitySource {
     }
 }
 
+/// Whether an event tells how a run or a canary goes. The other events draw from the sequence, as they did before these were
+/// told: so do those of a replica that a run borrows, which are part of how its story goes.
+fn is_news_of_test(event: &Value) -> bool {
+    let about = event.get("regarding").or_else(|| event.get("involvedObject"));
+    let kind = about.and_then(|about| text(about, &["kind"])).unwrap_or_default();
+    let reason = text(event, &["reason"]).unwrap_or_default();
+    matches!(kind, "PhaseRun" | "TuningCanary")
+        && !matches!(reason, "ReplicaBorrowed" | "ReplicaGivenBack" | "GiveBackConflict")
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -132,14 +153,21 @@ mod tests {
     }
 
     #[test]
-    fn a_network_policy_takes_no_uid_from_the_sequence_of_others() {
+    fn what_only_stands_beside_pods_takes_no_uid_from_the_sequence_of_others() {
         let definitions = crate::simulation::api_server::builtin::definitions();
         let definition = |plural: &str| definitions.iter().find(|definition| definition.plural == plural).unwrap();
         let source = || IdentitySource::new(7, IdentityRule::InOrder);
         let (mut with, mut without) = (source(), source());
-        let policies = [(); 2].map(|()| with.uid_for(definition("networkpolicies")));
-        assert_eq!(with.uid_for(definition("pods")), without.uid_for(definition("pods")));
-        assert_ne!(policies[0], policies[1]);
+        let beside = ["networkpolicies", "networkpolicies", "horizontalpodautoscalers", "poddisruptionbudgets"];
+        let none = Value::Null;
+        let mut uids: BTreeSet<String> =
+            beside.into_iter().map(|plural| with.uid_for(definition(plural), &none)).collect();
+        let event = |kind: &str, reason: &str| json!({ "regarding": { "kind": kind }, "reason": reason });
+        uids.insert(with.uid_for(definition("events"), &event("PhaseRun", "Judged")));
+        assert_eq!(with.uid_for(definition("pods"), &none), without.uid_for(definition("pods"), &none));
+        assert_eq!(uids.len(), beside.len() + 1);
+        with.uid_for(definition("events"), &event("PhaseRun", "ReplicaBorrowed"));
+        assert_ne!(with.uid_for(definition("pods"), &none), without.uid_for(definition("pods"), &none));
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub use identity::IdentityRule;
 pub use intercept::{Gate, RequestDescription, RequestInterceptor, Verdict};
 pub use read_scope::ReadScope;
 pub use request::{PatchKind, Verb};
+pub(super) use selector::selects;
 pub use service::{ConnectionBroken, UserService};
 pub use settings::{LogSource, Settings};
 pub use status_error::StatusError;
@@ -96,7 +97,9 @@ struct Shared {
 
 impl ApiServer {
     /// A server with the namespaces and definitions of the settings, and nothing else.
-    pub fn new(clock: Arc<dyn Clock>, settings: Settings) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, mut settings: Settings) -> Self {
+        // From here on the store has them.
+        let definitions = std::mem::take(&mut settings.definitions);
         let state = State {
             clock,
             registry: Registry::new(),
@@ -119,7 +122,7 @@ impl ApiServer {
             // A name that is none makes no namespace; whoever uses it learns that.
             drop(system.create(&namespace));
         }
-        for definition in &settings.definitions {
+        for definition in &definitions {
             drop(system.create(definition));
         }
         server.with_state(|state| state.writes.clear());

@@ -29,17 +29,34 @@ const MASK: u64 = (1 << BITS) - 1;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     numbers: BTreeMap<Arc<str>, u64>,
-    names: Vec<Arc<str>>,
+    known: Vec<Arc<str>>,
+    /// Numbers of names that were asked for lately, each in the place that its length and its ends give it.
+    lately: Vec<usize>,
 }
+
+/// Places of names that were asked for lately: an object has some hundred different ones.
+const LATELY: usize = 1024;
 
 impl Names {
     fn number(&mut self, name: &str) -> u64 {
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
+        let place = place_of(name);
+        let lately = self.lately.get(place).copied();
+        if let Some(number) = lately
+            && self.known.get(number).is_some_and(|own| **own == *name)
+        {
+            return number as u64;
         }
-        let (number, name) = (self.names.len() as u64, Arc::<str>::from(name));
-        self.numbers.insert(name.clone(), number);
-        self.names.push(name);
+        let number = self.numbers.get(name).copied();
+        let number = number.unwrap_or_else(|| {
+            let (number, name) = (self.known.len() as u64, Arc::<str>::from(name));
+            self.numbers.insert(name.clone(), number);
+            self.known.push(name);
+            number
+        });
+        self.lately.resize(LATELY, 0);
+        if let (Some(lately), Ok(number)) = (self.lately.get_mut(place), usize::try_from(number)) {
+            *lately = number;
+        }
         number
     }
 
@@ -81,8 +98,16 @@ impl Names {
 
     /// The value that was packed; nothing for bytes that no packing made.
     pub(super) fn unpack(&self, packed: &[u8]) -> Option<Value> {
-        Unpacking { names: &self.names, rest: packed }.value()
+        Unpacking { names: &self.known, rest: packed }.value()
     }
+}
+
+/// Where a name stands among those that were asked for lately.
+fn place_of(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let [first, middle, last] =
+        [bytes.first(), bytes.get(bytes.len() / 2), bytes.last()].map(|byte| usize::from(byte.copied().unwrap_or(0)));
+    (bytes.len() + first * 7 + middle * 31 + last * 127) % LATELY
 }
 
 fn write_number(number: &Number, packed: &mut Vec<u8>) {
@@ -200,7 +225,7 @@ mod tests {
         let value = json!({ "lastTransitionTime": { "lastTransitionTime": [{ "lastTransitionTime": 1 }] } });
         names.pack(&value);
         assert_eq!(names.pack(&value).len(), 3 * 3 + 2 + 2, "three objects, a list and a number");
-        assert_eq!(names.names.len(), 1);
+        assert_eq!(names.known.len(), 1);
     }
 
     #[test]

@@ -46,10 +46,12 @@ impl Registry {
         &self.0
     }
 
-    /// Serves what a CustomResourceDefinition defines, in place of what it defined before.
-    pub(super) fn install(&mut self, crd: &Value) {
+    /// Serves what a CustomResourceDefinition of this revision defines, in place of what it defined before.
+    pub(super) fn install(&mut self, crd: &Value, revision: u64) {
+        let storage = custom::storage_of(crd);
+        let before = storage.as_deref().and_then(|storage| self.stored_as(storage)).map(|before| before.since);
         self.uninstall(crd);
-        self.0.extend(custom::definitions_of(crd).into_iter().map(Arc::new));
+        self.0.extend(custom::definitions_of(crd, before.unwrap_or(revision), revision).into_iter().map(Arc::new));
     }
 
     /// Serves no more what a CustomResourceDefinition defines.

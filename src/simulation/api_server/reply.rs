@@ -11,7 +11,7 @@ use super::{
     request::Representation,
     status_error::StatusError,
     version::ObjectVersion,
-    watch::WatchPlan,
+    watch::Watch,
 };
 
 /// An answer.
@@ -30,8 +30,10 @@ pub(super) enum Content {
     Object(Arc<ObjectVersion>, Arc<ResourceDefinition>),
     Json(Value),
     Bytes(Bytes),
+    /// One after the other.
+    Pieces(Vec<Bytes>),
     Text(String),
-    Watch(Box<WatchPlan>),
+    Watch(Box<Watch>),
 }
 
 impl Reply {
@@ -52,21 +54,24 @@ impl Reply {
         Self::new(error.code, Content::Json(error.body()))
     }
 
-    /// The content as bytes; none for a watch.
-    pub(super) fn bytes(&self, representation: Representation) -> Bytes {
-        match &self.content {
-            Content::Object(object, definition) => object_bytes(object, definition, representation),
-            Content::Json(value) => serde_json::to_vec(value).unwrap_or_default().into(),
-            Content::Bytes(bytes) => bytes.clone(),
-            Content::Text(text) => text.clone().into(),
-            Content::Watch(_) => Bytes::new(),
-        }
-    }
-
     pub(super) fn content_type(&self) -> &'static str {
         match self.content {
             Content::Text(_) => "text/plain; charset=utf-8",
             _ => "application/json",
+        }
+    }
+}
+
+impl Content {
+    /// The content as bytes; none for a watch.
+    pub(super) fn into_pieces(self, representation: Representation) -> Vec<Bytes> {
+        match self {
+            Self::Object(object, definition) => vec![object_bytes(&object, &definition, representation)],
+            Self::Json(value) => vec![serde_json::to_vec(&value).unwrap_or_default().into()],
+            Self::Bytes(bytes) => vec![bytes],
+            Self::Pieces(pieces) => pieces,
+            Self::Text(text) => vec![text.into()],
+            Self::Watch(_) => Vec::new(),
         }
     }
 }
@@ -79,7 +84,7 @@ pub(super) fn object_bytes(
 ) -> Bytes {
     match representation {
         Representation::Metadata => serde_json::to_vec(&partial(object)).unwrap_or_default().into(),
-        Representation::Full if text(&object.value, &["apiVersion"]) == Some(definition.api_version().as_str()) => {
+        Representation::Full if text(&object.value, &["apiVersion"]).is_some_and(|own| definition.is_in(own)) => {
             object.json()
         }
         Representation::Full => {

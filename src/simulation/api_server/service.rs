@@ -21,7 +21,6 @@ use super::{
     reply::{Content, Reply},
     request::{ApiRequest, Body as RequestBody, PatchKind, Place, Query, Representation, Verb, place_of},
     status_error::StatusError,
-    watch::Watch,
 };
 
 /// The connection broke: nobody knows what became of the request.
@@ -194,10 +193,9 @@ impl ApiServer {
 
     fn respond(&self, reply: Reply, representation: Representation) -> Response<ReplyBody> {
         let content_type = reply.content_type();
-        let bytes = reply.bytes(representation);
         let body = match reply.content {
-            Content::Watch(plan) => ReplyBody::watch(self.clone(), Watch::new(*plan)),
-            _ => ReplyBody::whole(bytes),
+            Content::Watch(watch) => ReplyBody::watch(self.clone(), *watch),
+            content => ReplyBody::whole(content.into_pieces(representation)),
         };
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(reply.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -29,7 +29,7 @@ impl Default for Settings {
             seed: 0,
             identities: IdentityRule::default(),
             namespaces: namespaces.map(str::to_owned).into(),
-            definitions: crate::api::crds::crd_values(),
+            definitions: crate::api::crds::kept_definitions().to_vec(),
             enforces_promotion_decisions: true,
             enforces_escalation_deletion: false,
         }

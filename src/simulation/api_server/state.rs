@@ -69,7 +69,6 @@ impl State {
                 Verb::List => verbs::list(self, &request),
                 _ => verbs::watch(self, &request),
             };
-            // A watch begins where the server stands when it is asked for, whenever it is read.
             return result.unwrap_or_else(|error| answer(&error));
         }
         let mut record = self.record_of(&request);
@@ -217,7 +216,7 @@ impl State {
     ) -> Arc<ObjectVersion> {
         let stored = self.store.put(&definition.storage, object, owners);
         if &*definition.storage == DEFINITIONS {
-            self.registry.install(&stored.value);
+            self.registry.install(&stored.value, stored.revision);
         }
         stored
     }
@@ -252,6 +251,33 @@ impl State {
             }
         }
         Ok(errors)
+    }
+
+    /// Adds what the hooks find wrong with fields to what the kind itself found. Rules of a custom kind are evaluated beside
+    /// such errors as leave its form intact; after others it is said that they were not.
+    ///
+    /// # Errors
+    /// A hook's refusal of the request as a whole, where the fields are good.
+    pub(super) fn check_rules(
+        &self,
+        review: &AdmissionReview<'_>,
+        definition: &ResourceDefinition,
+        errors: &mut Vec<FieldError>,
+    ) -> Result<(), StatusError> {
+        let is_custom = definition.built_in().is_none();
+        if let Some(unchecked) = FieldError::rules_unchecked(errors).filter(|_| is_custom) {
+            errors.push(unchecked);
+            return Ok(());
+        }
+        if !errors.is_empty() && !is_custom {
+            return Ok(());
+        }
+        match self.ask_hooks(review) {
+            Ok(found) => errors.extend(found),
+            Err(refusal) if errors.is_empty() => return Err(refusal),
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     /// Asks the policies that may refuse a request.

@@ -101,7 +101,7 @@ pub struct KeptResource {
 pub fn kept_resources(definitions: &[Value]) -> Vec<KeptResource> {
     let mut registry = Registry::new();
     for definition in definitions {
-        registry.install(definition);
+        registry.install(definition, 0);
     }
     let mut kept: Vec<KeptResource> = Vec::new();
     for definition in registry.all() {
@@ -163,9 +163,10 @@ fn draw_identity(state: &mut State, request: &mut ApiRequest) -> Option<String> 
     if !is_new {
         return None;
     }
-    let uid = state.identity.uid_for(&request.definition);
+    let object = request.body.clone().json().ok();
+    let uid = state.identity.uid_for(&request.definition, object.as_ref().unwrap_or(&Value::Null));
     // What is no JSON goes out as it is: the API server says what is wrong with it.
-    let Ok(mut object) = request.body.clone().json() else { return Some(uid) };
+    let Some(mut object) = object else { return Some(uid) };
     let prefix = meta(&object, "generateName").to_owned();
     if !prefix.is_empty() && meta(&object, "name").is_empty() {
         set(&mut object, &["metadata", "name"], state.identity.name(&prefix));

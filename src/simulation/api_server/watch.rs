@@ -48,7 +48,6 @@ pub(super) struct Watch {
     /// The revision of the last thing that it sent.
     told: u64,
     ready: VecDeque<Bytes>,
-    begun: bool,
     ended: bool,
     /// How many times bookmarks had been sent when it last looked.
     bookmarks_seen: u64,
@@ -64,24 +63,23 @@ pub(super) enum Next {
 }
 
 impl Watch {
-    pub(super) fn new(plan: WatchPlan) -> Self {
-        Self {
+    /// A watch that begins where the server stands now, whenever it is read.
+    pub(super) fn begun(plan: WatchPlan, state: &State) -> Self {
+        let mut watch = Self {
             seen: plan.from,
             told: plan.from,
-            plan,
             ready: VecDeque::new(),
-            begun: false,
             ended: false,
-            bookmarks_seen: 0,
-            ends_seen: 0,
-        }
+            bookmarks_seen: state.watch_control.bookmarks,
+            ends_seen: state.watch_control.ends_of(&plan.user),
+            plan,
+        };
+        watch.begin(state);
+        watch
     }
 
     /// The next event. Where there is none, the waker is kept until there may be one.
     pub(super) fn next(&mut self, state: &mut State, waker: &Waker) -> Next {
-        if !self.begun {
-            self.begin(state);
-        }
         if state.watch_control.ends_of(&self.plan.user) > self.ends_seen {
             return Next::End;
         }
@@ -113,11 +111,9 @@ impl Watch {
     }
 
     fn begin(&mut self, state: &State) {
-        self.begun = true;
-        self.bookmarks_seen = state.watch_control.bookmarks;
-        self.ends_seen = state.watch_control.ends_of(&self.plan.user);
         let current = state.store.revision();
-        let floor = state.store.history.floor();
+        // Of a custom kind nothing is known from before its definition.
+        let floor = state.store.history.floor().max(self.plan.definition.since);
         if self.plan.from > 0 && !self.plan.sends_initial && self.plan.from < floor {
             let told = format!("too old resource version: {} ({floor})", self.plan.from);
             return self.fail(&StatusError::expired(told));

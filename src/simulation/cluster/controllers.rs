@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    deployment,
+    claim_protection, deployment, disruption, ephemeral_volume,
     kubelet::Kubelets,
     node::NodeWatch,
     owned::earlier,
@@ -17,6 +17,19 @@ use crate::simulation::api_server::ApiServer;
 
 /// How long a controller waits after a refused write before it looks again.
 const RETRY: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
+
+/// What follows for one namespace, and when time alone changes that.
+type NamespaceStep = fn(&ClusterView, &str, Timestamp) -> (Vec<ClusterWrite>, Option<Timestamp>);
+
+/// The controllers that look at one namespace at a time, in the order in which they do.
+const CONTROLLERS: [NamespaceStep; 6] = [
+    deployment::step,
+    stateful_set::step,
+    replica_set::step,
+    ephemeral_volume::step,
+    claim_protection::step,
+    disruption::step,
+];
 
 /// The cluster's own controllers.
 #[derive(Debug)]
@@ -129,7 +142,7 @@ impl Controllers {
         let mut namespaces = touched.workloads.clone();
         namespaces.extend(self.due_in.iter().filter(|(_, due)| **due <= now).map(|(namespace, _)| namespace.clone()));
         self.due_in.retain(|namespace, _| !namespaces.contains(namespace));
-        for controller in [deployment::step, stateful_set::step, replica_set::step] {
+        for controller in CONTROLLERS {
             for namespace in &namespaces {
                 let (own, due) = controller(&self.view, namespace, now);
                 writes.extend(own);

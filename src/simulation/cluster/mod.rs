@@ -1,4 +1,4 @@
-//! What a cluster does by itself: scheduler, kubelets, the controllers of workloads and nodes, garbage collection.
+//! What a cluster does by itself: scheduler, kubelets, the controllers of workloads, volumes and nodes, garbage collection.
 //!
 //! **What lives here**: each of them as a function of what it sees and the time, with the writes that follow as values;
 //! one place that carries writes out, each under the name of its controller.
@@ -6,8 +6,11 @@
 //! **What must not**: kinds of ours (to all of this a test pod is a pod), and chance: what happens follows from the
 //! objects, the scenario and the time.
 
+mod claim_protection;
 mod controllers;
 mod deployment;
+mod disruption;
+mod ephemeral_volume;
 pub mod kubelet;
 mod node;
 mod owned;

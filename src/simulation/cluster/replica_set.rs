@@ -1,5 +1,7 @@
 //! The controller of replica sets: so many pods of one template.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 use serde_json::{Value, json};
@@ -45,12 +47,14 @@ fn scale(set: &ReplicaSet, pods: &[&Pod], writes: &mut Vec<ClusterWrite>) {
     }
 }
 
-/// What goes first: pods without a node, then those that are not ready, then the youngest.
-fn removal_rank(pod: &Pod) -> (bool, bool, std::cmp::Reverse<Timestamp>, String) {
+/// What goes first: pods without a node, then those that are not ready, then those that became ready last, then the youngest.
+/// Kubernetes itself takes any of pods that are ready for about the same time.
+fn removal_rank(pod: &Pod) -> (bool, bool, [Reverse<Timestamp>; 2], String) {
     let scheduled = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
     let created = pod.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
     let name = pod.metadata.name.clone().unwrap_or_default();
-    (scheduled, ready_since(pod).is_some(), std::cmp::Reverse(created), name)
+    let ready = ready_since(pod);
+    (scheduled, ready.is_some(), [ready.unwrap_or(created), created].map(Reverse), name)
 }
 
 fn new_pod(set: &ReplicaSet) -> Value {

@@ -32,7 +32,7 @@ impl RollingBounds {
 }
 
 /// A number of pods, or a share of them: a surge is rounded up, an absence down.
-fn resolved(value: &IntOrString, replicas: i32, up: bool) -> i32 {
+pub(super) fn resolved(value: &IntOrString, replicas: i32, up: bool) -> i32 {
     match value {
         IntOrString::Int(number) => *number,
         IntOrString::String(text) => {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::api::quantity::thousandths;
 
 use super::{
+    ephemeral_volume::awaited_claim,
     owned::{has_condition, has_ended, key_of},
     view::{ClusterView, Key},
     write::{ClusterWrite, Operation, POD},
@@ -33,6 +34,13 @@ pub(super) fn step(view: &ClusterView, now: Timestamp) -> Vec<ClusterWrite> {
     waiting.sort_by_key(|(key, pod)| (std::cmp::Reverse(priority(pod)), created(pod), (*key).clone()));
     let mut writes = Vec::new();
     for (_, pod) in waiting {
+        if let Some(claim) = awaited_claim(view, pod) {
+            let message = board.without_claim(&claim);
+            if !is_told(pod, &message) {
+                writes.push(unschedulable(pod, &message, now));
+            }
+            continue;
+        }
         if let Some(node) = board.place(pod) {
             let (namespace, name) = key_of(&pod.metadata);
             let operation =
@@ -126,6 +134,12 @@ impl<'a> Board<'a> {
         choices
             .min_by_key(|victims| (victims.iter().map(|victim| priority(victim)).max(), victims.len()))
             .unwrap_or_default()
+    }
+
+    /// No node is looked at before the claims of all volumes exist.
+    fn without_claim(&self, claim: &str) -> String {
+        let waits = "waiting for ephemeral volume controller to create the persistentvolumeclaim";
+        format!("0/{} nodes are available: {waits} \"{claim}\".", self.nodes.len())
     }
 
     fn why_not(&self, pod: &Pod) -> String {

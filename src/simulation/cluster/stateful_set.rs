@@ -144,6 +144,8 @@ impl<'a> OneSet<'a> {
                 });
                 writes.push(ClusterWrite::create(USER, object));
             }
+            // One of the template's own gives way to a claim of its name.
+            volumes.retain(|own| own.get("name").and_then(Value::as_str) != Some(volume.as_str()));
             volumes.push(json!({ "name": volume, "persistentVolumeClaim": { "claimName": claim } }));
         }
         if let Some(fields) = pod_spec.as_object_mut() {

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet, StatefulSet},
     core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod},
+    policy::v1::PodDisruptionBudget,
 };
 use serde::de::DeserializeOwned;
 
-use super::owned::key_of;
+use super::owned::{controller_of, key_of};
 use crate::simulation::api_server::{ApiServer, Change, ChangeKind};
 
 /// An object of a namespace, by namespace and name.
@@ -27,6 +28,8 @@ pub struct ClusterView {
     pub replica_sets: BTreeMap<Key, ReplicaSet>,
     /// Stateful sets.
     pub stateful_sets: BTreeMap<Key, StatefulSet>,
+    /// Disruption budgets.
+    pub budgets: BTreeMap<Key, PodDisruptionBudget>,
     /// Volume claims.
     pub claims: BTreeMap<Key, PersistentVolumeClaim>,
     /// ConfigMaps, which containers read when their pod starts.
@@ -37,14 +40,14 @@ pub struct ClusterView {
 /// Which objects changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Touched {
-    /// Pods.
+    /// Pods, and those whose own volume claims changed.
     pub pods: BTreeSet<Key>,
     /// Pods that may have waited for a ConfigMap that changed.
     pub waiting: BTreeSet<Key>,
     /// Nodes.
     pub nodes: bool,
-    /// Namespaces with pods, deployments, replica sets, stateful sets or volume claims that changed: what follows for one
-    /// of these follows from its namespace alone.
+    /// Namespaces with pods, deployments, replica sets, stateful sets, disruption budgets or volume claims that changed: what
+    /// follows for one of these follows from its namespace alone.
     pub workloads: BTreeSet<String>,
     /// Something is being deleted, or is gone.
     pub deletions: bool,
@@ -73,6 +76,13 @@ impl ClusterView {
             self.take(&change, &mut touched);
         }
         touched
+    }
+
+    /// The pod that a claim belongs to: without a node it may have waited for it.
+    fn pod_of_claim(&self, change: &Change) -> Option<Key> {
+        let key = (change.object.namespace().to_owned(), change.object.name().to_owned());
+        let owner = controller_of(&self.claims.get(&key)?.metadata).filter(|owner| owner.kind == "Pod")?;
+        Some((key.0, owner.name.clone()))
     }
 
     fn take(&mut self, change: &Change, touched: &mut Touched) {
@@ -104,9 +114,14 @@ impl ClusterView {
                 touched.workloads.insert(change.object.namespace().to_owned());
                 keep(&mut self.stateful_sets, change);
             }
+            "poddisruptionbudgets.policy" => {
+                touched.workloads.insert(change.object.namespace().to_owned());
+                keep(&mut self.budgets, change);
+            }
             "persistentvolumeclaims" => {
                 touched.workloads.insert(change.object.namespace().to_owned());
                 keep(&mut self.claims, change);
+                touched.pods.extend(self.pod_of_claim(change));
             }
             "configmaps" => {
                 // A pod that was not taken up may have waited for it.

@@ -12,6 +12,8 @@ pub(super) const NODE: Kind = ("v1", "Node");
 pub(super) const DEPLOYMENT: Kind = ("apps/v1", "Deployment");
 pub(super) const REPLICA_SET: Kind = ("apps/v1", "ReplicaSet");
 pub(super) const STATEFUL_SET: Kind = ("apps/v1", "StatefulSet");
+pub(super) const DISRUPTION_BUDGET: Kind = ("policy/v1", "PodDisruptionBudget");
+pub(super) const CLAIM: Kind = ("v1", "PersistentVolumeClaim");
 
 /// One write.
 #[derive(Debug, Clone, PartialEq)]

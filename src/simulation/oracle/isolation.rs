@@ -87,12 +87,12 @@ fn keep(
 }
 
 /// I17: the operator changes no target, and no ConfigMap, but by promoting, undoing, fencing or borrowing, each of which leaves its
-/// annotation or takes it away.
+/// annotation or takes it away. Borrowing changes the number of replicas and nothing else.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TargetIsLeftAlone;
 
 /// What the names of the operator's users begin with.
-const OPERATOR: &str = "system:serviceaccount:phaseloop-system:";
+pub(super) const OPERATOR: &str = "system:serviceaccount:phaseloop-system:";
 
 impl Invariant for TargetIsLeftAlone {
     fn name(&self) -> &'static str {
@@ -114,11 +114,24 @@ impl Invariant for TargetIsLeftAlone {
         let annotation = |object: &Value, key: &str| {
             text(object, &format!("/metadata/annotations/phaseloop.dev~1{key}")).map(String::from)
         };
-        let marked = ["promotion", "give-back", "fence"]
-            .iter()
-            .any(|key| annotation(before, key) != annotation(change.object, key));
-        Some(if marked { Ok(()) } else { Err(format!("{} was changed without a mark", name(change.object))) })
+        let is_marked = |key: &str| annotation(before, key) != annotation(change.object, key);
+        Some(if is_marked("promotion") || is_marked("fence") {
+            Ok(())
+        } else if !is_marked("give-back") {
+            Err(format!("{} was changed without a mark", name(change.object)))
+        } else if beside_replicas(before) == beside_replicas(change.object) {
+            Ok(())
+        } else {
+            Err(format!("of {} more than the replicas was changed to borrow", name(change.object)))
+        })
     }
+}
+
+/// What a target says, but for how many replicas it has.
+fn beside_replicas(target: &Value) -> Option<Map<String, Value>> {
+    let mut spec = target.pointer("/spec")?.as_object()?.clone();
+    spec.remove("replicas");
+    Some(spec)
 }
 
 #[cfg(test)]
@@ -186,6 +199,26 @@ mod tests {
             let change = ObjectChange { kind, of: "ConfigMap", object: &object, before, by };
             oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(change));
             assert_eq!(oracles.figures().violations_total, violations, "{mark:?} {by}");
+        }
+    }
+
+    #[test]
+    fn borrowing_may_change_the_replicas_and_nothing_else() {
+        let target = |replicas: i64, image: &str, mark: Option<&str>| {
+            let annotations = mark.map_or(json!({}), |mark| json!({"phaseloop.dev/give-back": mark}));
+            let metadata = json!({"name": "t", "annotations": annotations});
+            json!({"metadata": metadata, "spec": {"replicas": replicas, "template": image}})
+        };
+        let (whole, lent) = (target(2, "a", None), target(1, "a", Some("u")));
+        let (unmarked, more) = (target(1, "a", None), target(1, "b", Some("u")));
+        for (before, object, violations) in
+            [(&whole, &lent, 0), (&lent, &whole, 0), (&whole, &unmarked, 1), (&whole, &more, 1), (&more, &whole, 1)]
+        {
+            let mut oracles = Oracles::of(vec![Box::new(TargetIsLeftAlone)]);
+            let by = "system:serviceaccount:phaseloop-system:phaseloop-0";
+            let (kind, of, before) = (ChangeKind::Modified, "StatefulSet", Some(before));
+            oracles.see(Timestamp::UNIX_EPOCH, Fact::Object(ObjectChange { kind, of, object, before, by }));
+            assert_eq!(oracles.figures().violations_total, violations, "{object}");
         }
     }
 

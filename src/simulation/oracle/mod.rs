@@ -6,7 +6,9 @@
 //! **What must not**: code that decides. An oracle that asked the policy whether the policy was kept would always be
 //! told yes: these files know the wire format as JSON, time and arithmetic, and nothing of the core but its audit format.
 
+mod arming;
 mod audit;
+mod borrowing;
 mod budget;
 mod canary;
 mod config_map;
@@ -16,6 +18,8 @@ mod fact;
 mod isolation;
 mod ledger;
 mod network;
+mod overwriting;
+mod ownership;
 mod pace;
 mod promotion;
 mod registry;

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    arming::OneFlagIsArmed,
     audit::AuditIsWhole,
+    borrowing::{BorrowedIsGivenBack, BorrowingIsRemembered},
     budget::{BudgetsAreKept, PodsArePreceded, ReservationsFit},
     canary::{AbortIsQuick, AbortWins, CandidatesAreAllowed, FitnessRestsOnEvidence, PassedWasMeasured},
     config_map::ConfigMapGoesFirst,
@@ -17,6 +19,8 @@ use super::{
     isolation::{PodsAreIsolated, TargetIsLeftAlone},
     ledger::LedgerOnlyGrows,
     network::PodsHaveTheirNetworkPolicy,
+    overwriting::OthersAreNotOverwritten,
+    ownership::NothingIsOrphaned,
     pace::{CooldownIsKept, PodsStayInTheirWindow, RateIsKept},
     promotion::{LifeFollowsTheEdges, OneOpenPromotion, PromotedWasTested, RolledBackIsExact, ValidatedByALaterRun},
 };
@@ -96,11 +100,14 @@ impl Default for Oracles {
             Box::<CooldownIsKept>::default(),
             Box::<RateIsKept>::default(),
             Box::<ArmedIsCounted>::default(),
+            Box::<OneFlagIsArmed>::default(),
             Box::<ExpiredStartsNothing>::default(),
             Box::<UnknownCountsNothing>::default(),
             Box::<PodsAreIsolated>::default(),
             Box::<TargetIsLeftAlone>::default(),
             Box::<PodsHaveTheirNetworkPolicy>::default(),
+            Box::<BorrowingIsRemembered>::default(),
+            Box::<BorrowedIsGivenBack>::default(),
             Box::<AbortIsQuick>::default(),
             Box::<AbortWins>::default(),
             Box::<PassedWasMeasured>::default(),
@@ -111,7 +118,9 @@ impl Default for Oracles {
             Box::<OneOpenPromotion>::default(),
             Box::<ValidatedByALaterRun>::default(),
             Box::<RolledBackIsExact>::default(),
+            Box::<OthersAreNotOverwritten>::default(),
             Box::<ConfigMapGoesFirst>::default(),
+            Box::<NothingIsOrphaned>::default(),
             Box::<AuditIsWhole>::default(),
         ])
     }

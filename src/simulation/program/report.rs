@@ -128,6 +128,17 @@ impl Reporting<'_> {
             count: Some(1),
             driver_version: Some(card.driver_version.clone()),
             sharing: Some("none".to_owned()),
+            memory_percent_max: self.memory_percent_max(),
         })
+    }
+
+    /// The largest share of the card in use: an engine keeps the memory of its largest step for the next ones.
+    fn memory_percent_max(&self) -> Option<u32> {
+        let plans = self.engine.lives.iter().filter_map(|life| Some(life.start.facts()?.plan));
+        let used = plans.map(|plan| {
+            let used = plan.total_bytes - plan.left_bytes + plan.activation_bytes.min(plan.left_bytes);
+            used.saturating_mul(100).div_ceil(plan.total_bytes)
+        });
+        used.max().and_then(|percent| u32::try_from(percent).ok())
     }
 }

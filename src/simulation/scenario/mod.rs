@@ -25,7 +25,7 @@ pub use fault::ScenarioFault;
 pub use machine::{CardName, ModelName, ScenarioEngine, ScenarioNode, ScenarioTest};
 pub use manifest::Manifest;
 pub use read::{SCENARIO_BYTES_MAX, ScenarioFile, read_scenario};
-pub use spec::{Scenario, ScenarioDecision, ScenarioOperator, ScenarioSpec, scenario_schema};
+pub use spec::{Scenario, ScenarioDecision, ScenarioOperator, ScenarioSpec, scenario_schema, scenario_schema_text};
 
 /// The scenario that runs where no file is named.
 pub const DEFAULT_SCENARIO: &str = include_str!("../../../scenarios/four-nights.yaml");

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::api::{Duration, crds::tidy, promotion::Decision, schema, window::TimeZoneName};
 
-/// A scenario: the first document of a file. What follows it are ordinary manifests, applied at the beginning.
+/// A scenario: the first document of a file. What follows it are ordinary manifests, applied at the beginning: targets, objects
+/// of ours, and what else there is around them, as an autoscaler or a disruption budget of a target.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[kube(
@@ -137,13 +138,22 @@ fn chat() -> String {
     "chat".to_owned()
 }
 
-/// The schema of a scenario's document.
+/// The schema of a scenario's document, read from the text that is committed: making it from the types takes most of the time
+/// that reading a scenario takes. A test holds it equal to what the types make.
 pub fn scenario_schema() -> &'static Value {
-    static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-        let definition = serde_json::to_value(Scenario::crd()).unwrap_or_default();
-        let mut schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default();
-        tidy(&mut schema);
-        schema
-    });
+    static SCHEMA: LazyLock<Value> =
+        LazyLock::new(|| serde_json::from_str(include_str!("schema.json")).unwrap_or_else(|_no_json| made_schema()));
     &SCHEMA
+}
+
+/// The text of [`scenario_schema`], as committed in `src/simulation/scenario/schema.json`.
+pub fn scenario_schema_text() -> String {
+    format!("{}\n", made_schema())
+}
+
+fn made_schema() -> Value {
+    let definition = serde_json::to_value(Scenario::crd()).unwrap_or_default();
+    let mut schema = definition.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default();
+    tidy(&mut schema);
+    schema
 }

@@ -1,4 +1,8 @@
+use jiff::SignedDuration;
+use phaseloop_core::schedule::later_by;
+
 use super::*;
+use crate::simulation::{answer::begin_story, world::ADMINISTRATOR};
 
 fn faults(text: &str) -> String {
     read_scenario("story.yaml", text).unwrap_err().to_string()
@@ -77,4 +81,49 @@ fn a_node_that_is_not_there_is_refused_with_the_nearest_name() {
         told.contains("spec.faults[0].loseNode: there is no node \"gpu-b\"\n  remedy: did you mean gpu-a?"),
         "{told}"
     );
+}
+
+/// What owns the replicas of the default scenario's target.
+const OWNERS: &str = "---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: llama-13b}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: llama-13b}
+  minReplicas: 2
+  maxReplicas: 4
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: llama-13b}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels: {app: llama-13b}
+";
+
+#[test]
+fn a_scenario_can_state_a_target_without_a_spare_gpu_that_lends_and_what_owns_its_replicas() {
+    const NAME: &str = "llama-13b";
+    let text = altered("replicas: 1", "replicas: 2")
+        .replacen("  run:\n", "  run:\n    placement: BorrowReplica\n", 1)
+        .replacen("  canary:\n", "  canary:\n    placement: BorrowReplica\n", 1);
+    let file = read_scenario("story.yaml", &format!("{text}{OWNERS}")).unwrap();
+    let prepared = prepare(&file).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(Box::pin(async {
+        let beginning = prepared.calendar.beginning();
+        let mut story = begin_story(&file, prepared).unwrap();
+        story.world.run_until(later_by(beginning, SignedDuration::from_mins(10))).await.unwrap();
+        story.accepted().unwrap();
+        let get = |kind| story.world.server.actor(ADMINISTRATOR).get(kind, "chat", NAME).unwrap().value.clone();
+        let target = get(("apps/v1", "Deployment"));
+        assert_eq!(target["status"]["readyReplicas"], 2, "both GPUs are taken");
+        assert_eq!(get(("policy/v1", "PodDisruptionBudget"))["status"]["disruptionsAllowed"], 1);
+        let autoscaler = get(("autoscaling/v2", "HorizontalPodAutoscaler"));
+        assert_eq!(autoscaler["spec"]["scaleTargetRef"]["name"], NAME);
+        let run = get(("phaseloop.dev/v1alpha1", "PhaseSchedule"))["spec"]["run"]["placement"].clone();
+        let canary = get(("phaseloop.dev/v1alpha1", "Escalation"))["spec"]["canary"]["placement"].clone();
+        assert_eq!((run, canary), ("BorrowReplica".into(), "BorrowReplica".into()));
+    }));
 }

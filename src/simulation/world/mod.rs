@@ -227,4 +227,6 @@ impl std::fmt::Debug for World {
 }
 
 #[cfg(test)]
+mod scaling_tests;
+#[cfg(test)]
 mod tests;

@@ -12,15 +12,15 @@ use crate::simulation::{
     program::{Catalog, EngineImage},
 };
 
-const NAMESPACE: &str = "chat";
+pub(super) const NAMESPACE: &str = "chat";
 const BROKEN: &str = "docker.io/vllm/vllm-openai:v0.33.0";
 const IMAGE: &str = "docker.io/vllm/vllm-openai:v0.32.0";
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn settings(seed: u64) -> WorldSettings {
+pub(super) fn settings(seed: u64) -> WorldSettings {
     let mut images = ImageStore::default();
     images.set_pull_time(IMAGE, SignedDuration::from_secs(40));
     WorldSettings {
@@ -49,7 +49,7 @@ fn settings(seed: u64) -> WorldSettings {
     }
 }
 
-fn deployment() -> Value {
+pub(super) fn deployment() -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "llama-8b", "namespace": NAMESPACE },
         "spec": {
@@ -68,7 +68,7 @@ fn deployment() -> Value {
     })
 }
 
-fn schedule() -> Value {
+pub(super) fn schedule() -> Value {
     json!({
         "apiVersion": "phaseloop.dev/v1alpha1", "kind": "PhaseSchedule",
         "metadata": { "name": "llama-8b", "namespace": NAMESPACE },
@@ -104,7 +104,7 @@ fn simulated(settings: WorldSettings, until: &str, act: impl FnOnce(&mut World))
     })
 }
 
-fn runs(world: &World) -> Vec<Value> {
+pub(super) fn runs(world: &World) -> Vec<Value> {
     let runs = world.server.actor("anna").list(("phaseloop.dev/v1alpha1", "PhaseRun"), Some(NAMESPACE));
     runs.iter().map(|run| run.value.clone()).collect()
 }
@@ -133,6 +133,52 @@ fn a_night_goes_by_and_its_run_is_judged() {
     assert_eq!(pods(&world).len(), 1, "the test's pod is gone, production's is there");
     let figures = world.oracles.figures();
     assert_eq!(figures.violations, []);
+}
+
+/// A stateful set, each of whose pods has a cache of its own.
+fn stateful_set() -> Value {
+    let mut set = deployment();
+    set["kind"] = "StatefulSet".into();
+    set["metadata"]["name"] = "llama-set".into();
+    let labels = json!({ "app": "llama-set" });
+    set["spec"]["selector"]["matchLabels"] = labels.clone();
+    set["spec"]["template"]["metadata"]["labels"] = labels;
+    set["spec"].as_object_mut().unwrap().remove("strategy");
+    set["spec"]["serviceName"] = "llama-set".into();
+    set["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] =
+        json!([{ "name": "cache", "mountPath": "/cache" }]);
+    set["spec"]["volumeClaimTemplates"] = json!([{
+        "metadata": { "name": "cache" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "100Gi" } } },
+    }]);
+    set
+}
+
+#[test]
+fn a_claim_that_each_replica_has_is_made_for_the_test_pod_and_goes_with_it() {
+    let mut settings = settings(7);
+    settings.nodes[0].gpus = 4;
+    let world = simulated(settings, "2026-03-02T06:00:00Z", |world| {
+        let mut nightly = schedule();
+        nightly["metadata"]["name"] = "llama-set".into();
+        nightly["spec"]["run"]["targetRef"] = json!({ "kind": "StatefulSet", "name": "llama-set" });
+        for object in [stateful_set(), nightly] {
+            world.add_action(world.clock.now(), Action::Apply { user: "anna".to_owned(), object: Box::new(object) });
+        }
+    });
+    let runs = runs(&world);
+    let run = runs.iter().find(|run| run["spec"]["targetRef"]["name"] == "llama-set").unwrap();
+    assert_eq!(run["status"]["admissionReason"], "BaselineSeeding", "{}", run["status"]);
+    let pod = run["status"]["domains"][0]["podName"].as_str().unwrap();
+    let writes = world.server.writes();
+    let of_claims = writes.iter().filter(|write| write.to_string().contains("persistentvolumeclaims"));
+    let told: Vec<String> = of_claims.map(ToString::to_string).collect();
+    let of_test: Vec<&String> = told.iter().filter(|write| write.contains(&format!("{pod}-cache"))).collect();
+    assert!(of_test.first().is_some_and(|write| write.contains("ephemeral-volume-controller")), "{told:#?}");
+    let claims = world.server.actor("anna").list(("v1", "PersistentVolumeClaim"), Some(NAMESPACE));
+    let names: Vec<&str> = claims.iter().map(|claim| claim.name()).collect();
+    assert_eq!(names, ["cache-llama-set-0"], "the replica's is there, the test pod's is gone");
+    assert_eq!(world.oracles.figures().violations, []);
 }
 
 #[test]

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::probe::GUARD_STOP_MARK;
 
+/// The kubelet's reason where the kernel killed one of a container's processes.
+const KILLED_FOR_MEMORY: &str = "OOMKilled";
+
 /// How the engine fared in a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineReading {
@@ -98,8 +101,9 @@ fn put_last<'a>(ends: &mut [Option<&'a ContainerStateTerminated>], end: Option<&
     }
 }
 
-/// Whether the engine ended by itself: before the probe did, or seen by the probe. The kubelet ends a sidecar only after
-/// the main container, also when the whole pod is to end; a guard that ends it at its latest instant says so.
+/// Whether the engine ended by itself: killed for memory, before the probe did, or seen by the probe. The kubelet ends a
+/// sidecar only after the main container, also when the whole pod is to end; a guard that ends it at its latest instant says
+/// so.
 fn is_own_end(
     end: &ContainerStateTerminated,
     restarts: usize,
@@ -107,6 +111,11 @@ fn is_own_end(
     reported: &[ReportedDeath],
     was_ended: bool,
 ) -> bool {
+    // Nobody asks for that, whatever ended meanwhile: an engine of several processes outlives the one that was killed, and
+    // may well outlive the probe, whose last requests it answers with an error at once.
+    if end.reason.as_deref() == Some(KILLED_FOR_MEMORY) {
+        return true;
+    }
     if end.message.as_deref().is_some_and(|message| message.contains(GUARD_STOP_MARK)) {
         return false;
     }

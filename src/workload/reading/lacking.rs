@@ -6,6 +6,17 @@ use crate::workload::engine::is_gpu;
 
 /// What stands between the number of nodes and what speaks against them.
 const NODES_MARK: &str = " nodes are available: ";
+/// What the scheduler's sentences about volumes have in common, in small letters: none was found or made, it is on another node, or
+/// its claim does not exist yet.
+const VOLUME_MARKS: [&str; 6] = [
+    "persistentvolume",
+    "persistent volume",
+    "volume node affinity",
+    "volume zone",
+    "free storage",
+    // What is bound only when the pod has a node, and could not be bound.
+    "volumebinding",
+];
 /// What stands before the name of a resource of which a node has too little left.
 const INSUFFICIENT: &str = "Insufficient ";
 
@@ -16,6 +27,8 @@ pub enum Lacking {
     GPU,
     /// Other resources, as `cpu, memory`: a node that it may run on has a GPU free, or it wants none.
     Resources(String),
+    /// A volume: its claim is not bound, or what it is bound to is on no node that the pod may run on.
+    Volume,
     /// A node that it may run on; or nobody has said what.
     Node,
 }
@@ -25,7 +38,7 @@ impl Lacking {
     /// node counts once under the first thing that keeps the pod off it, and under each resource that it lacks. So the nodes
     /// that nothing but resources speaks against are known, and whether all of them lack a GPU.
     pub fn of(message: &str) -> Self {
-        let Some((nodes, against)) = message.split_once(NODES_MARK) else { return Self::Node };
+        let Some((nodes, against)) = message.split_once(NODES_MARK) else { return Self::without_resources(message) };
         let nodes: u64 = nodes.rsplit('/').next().and_then(|count| count.parse().ok()).unwrap_or_default();
         let against = against.split(". ").next().unwrap_or_default();
         let mut insufficient: BTreeMap<&str, u64> = BTreeMap::new();
@@ -42,7 +55,13 @@ impl Lacking {
         if without_gpu > 0 && (without_gpu >= nodes.saturating_sub(unfit) || others.is_empty()) {
             return Self::GPU;
         }
-        if others.is_empty() { Self::Node } else { Self::Resources(others.join(", ")) }
+        if others.is_empty() { Self::without_resources(message) } else { Self::Resources(others.join(", ")) }
+    }
+
+    /// What lacks where no node lacks a resource.
+    fn without_resources(message: &str) -> Self {
+        let message = message.to_lowercase();
+        if VOLUME_MARKS.iter().any(|mark| message.contains(mark)) { Self::Volume } else { Self::Node }
     }
 }
 
@@ -57,6 +76,7 @@ impl fmt::Display for Lacking {
         match self {
             Self::GPU => f.write_str("a GPU"),
             Self::Resources(resources) => f.write_str(resources),
+            Self::Volume => f.write_str("a volume"),
             Self::Node => f.write_str("a node"),
         }
     }
@@ -91,12 +111,32 @@ mod tests {
             ("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", Lacking::Node),
             ("0/1 nodes are available: 1 Too many pods.", Lacking::Node),
             ("0/0 nodes are available: no nodes available to schedule pods.", Lacking::Node),
-            ("pod has unbound immediate PersistentVolumeClaims", Lacking::Node),
             ("", Lacking::Node),
         ] {
             assert_eq!(Lacking::of(message), lacking, "{message}");
             assert_eq!(Lacking::of(&format!("{message} {preemption}")), lacking, "{message}");
         }
+    }
+
+    #[test]
+    fn a_claim_that_is_not_bound_is_a_lack_of_a_volume() {
+        for message in [
+            "pod has unbound immediate PersistentVolumeClaims",
+            "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+            "0/2 nodes are available: waiting for ephemeral volume controller to create the persistentvolumeclaim \"a-cache\".",
+            "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 node(s) didn't find available persistent volumes to \
+             bind.",
+            "0/1 nodes are available: 1 node(s) had volume node affinity conflict.",
+            "0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity.",
+            "0/1 nodes are available: 1 node(s) did not have enough free storage.",
+            "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded",
+        ] {
+            assert_eq!(Lacking::of(message), Lacking::Volume, "{message}");
+        }
+        // Where a node had the volume and no GPU, a free GPU would do.
+        let beside =
+            "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) had volume node affinity conflict.";
+        assert_eq!(Lacking::of(beside), Lacking::GPU);
     }
 
     #[test]
@@ -111,7 +151,8 @@ mod tests {
 
     #[test]
     fn it_is_told_in_few_words() {
-        let told = [Lacking::GPU, Lacking::Resources("cpu, memory".to_owned()), Lacking::Node].map(|it| it.to_string());
-        assert_eq!(told, ["a GPU", "cpu, memory", "a node"]);
+        let resources = Lacking::Resources("cpu, memory".to_owned());
+        let told = [Lacking::GPU, resources, Lacking::Volume, Lacking::Node].map(|it| it.to_string());
+        assert_eq!(told, ["a GPU", "cpu, memory", "a volume", "a node"]);
     }
 }

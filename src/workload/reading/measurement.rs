@@ -15,7 +15,7 @@ use phaseloop_core::{
     value::{Metric, ParameterSet},
 };
 
-use super::{EngineReading, PodFault, ReadReport, ReportMissing, TestPodPhase, TestPodReading};
+use super::{EngineReading, PodFault, PodFaultReason, ReadReport, ReportMissing, TestPodPhase, TestPodReading};
 use crate::workload::workload_hash;
 
 /// What a run's pod measured. A pod that measured nothing gives a measurement with nothing in it, which is judged as no
@@ -25,7 +25,7 @@ pub fn domain_measurement(reading: &TestPodReading, weight: f64) -> DomainMeasur
     let mut measurement = match &reading.report {
         ReadReport::Collector(summary) => {
             let mut measurement = collected(&name, summary);
-            measurement.engine.failures = failures(reading, None);
+            measurement.engine.failures = failures(reading, None, None);
             measurement
         }
         ReadReport::Probe(report) => probed(reading, Some(report)),
@@ -55,7 +55,7 @@ fn probed(reading: &TestPodReading, report: Option<&ProbeReport>) -> DomainMeasu
         metrics: metrics.filter_map(|(metric, figures)| Some((*metric, figures.summary()?))).collect(),
         latency_bounds: report.map(|report| report.latency_bounds.clone()).unwrap_or_default(),
         engine: EngineOutcome {
-            failures: failures(reading, None),
+            failures: failures(reading, None, None),
             reported_oom_events: 0,
             became_ready: report.map(|report| report.times.ready_at.is_some()),
         },
@@ -134,7 +134,7 @@ pub fn trial_measurement(
     TrialMeasurement {
         asked: asked.clone(),
         effective: configuration.filter(|configuration| !configuration.is_empty()),
-        failures: failures(reading, ended_by),
+        failures: failures(reading, ended_by, end),
         oom_events: restarts.map(|_| 0),
         restarts,
         ran_throughout: engine.zip(report).and_then(|(engine, report)| ran_throughout(reading, engine, report)),
@@ -148,6 +148,7 @@ pub fn trial_measurement(
         met: report.and_then(|report| report.met.clone()),
         throughput: metric(Metric::Throughput).map(|figures| figures.mean),
         latency_ms_p95: latency.and_then(|latency| latency.spread).map(|spread| spread.p95),
+        gpu_memory_percent_max: report.and_then(|report| report.gpu.as_ref()?.memory_percent_max),
     }
 }
 
@@ -183,6 +184,10 @@ fn cut_short(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> Option<C
     match (ended_by, reading.report.probe().map(|report| report.ending)) {
         (Some(TestPodEnd::Aborted | TestPodEnd::Leaving), _) => Some(CutShort::FromOutside),
         (Some(TestPodEnd::PastNotAfter), _) => Some(CutShort::ByItsTime),
+        // What the budget had left for it was its pod's deadline, which comes before the latest instant that its probe knows.
+        (None, None | Some(ProbeEnding::OutOfTime)) if !has_deaths && is_past_its_deadline(reading) => {
+            Some(CutShort::ByItsTime)
+        }
         (_, Some(ProbeEnding::OutOfTime)) => Some(by_whom),
         // Somebody else deleted it, or another replica that saw its time pass.
         (None, None) if reading.deleted_at.is_some() && reading.fault.is_none() && !has_deaths => Some(by_whom),
@@ -190,12 +195,17 @@ fn cut_short(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> Option<C
     }
 }
 
-/// Deaths of the engine, starts that took too long, and faults of node and cluster.
-fn failures(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> Vec<EngineFailure> {
+fn is_past_its_deadline(reading: &TestPodReading) -> bool {
+    reading.fault.as_ref().is_some_and(|fault| fault.reason == PodFaultReason::DeadlineExceeded)
+}
+
+/// Deaths of the engine, starts that took too long, and faults of node and cluster. That the time of a trial was up is none.
+fn failures(reading: &TestPodReading, ended_by: Option<TestPodEnd>, cut_short: Option<CutShort>) -> Vec<EngineFailure> {
     let deaths = reading.engine.iter().flat_map(|engine| &engine.deaths).map(|death| death.failure.clone());
     let mut failures: Vec<EngineFailure> = deaths.collect();
     let failure = |class, message: String| EngineFailure { class, memory: None, exit_code: None, message };
-    if let Some(fault) = reading.fault.as_ref().filter(|fault| voids(reading, fault)) {
+    let in_time = cut_short != Some(CutShort::ByItsTime) || !is_past_its_deadline(reading);
+    if let Some(fault) = reading.fault.as_ref().filter(|fault| in_time && voids(reading, fault)) {
         let message = format!("{}: {}", fault.reason, fault.message);
         failures.push(failure(EngineFailureClass::Infrastructure, message));
     }
@@ -209,7 +219,7 @@ fn failures(reading: &TestPodReading, ended_by: Option<TestPodEnd>) -> Vec<Engin
     }
     let never_placed = match ended_by {
         Some(TestPodEnd::NoSpareGPU) => Some("no GPU became free in time"),
-        Some(TestPodEnd::Unschedulable) => Some("no node had room in time"),
+        Some(TestPodEnd::Unschedulable) => Some("no node took it in time"),
         _ => None,
     };
     if let Some(told) = never_placed {

@@ -1,17 +1,18 @@
 //! The night: a flag that somebody lowered is found, counted, tuned and put right.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use phaseloop::api::{Escalation, promotion::status::PromotionPhase};
+use phaseloop::api::{Escalation, PhaseRun, phase_run::status::BaselineChange, promotion::status::PromotionPhase};
+use phaseloop_core::value::Verdict;
 use serde_json::json;
 
 use crate::{
     person::Person,
     story::{
-        NAME, arguments, confirming_night, fault, hurry, init, is_rolled_out, of_people, phases_of_promotions, seed,
-        told, workload,
+        NAME, all, arguments, confirming_night, fault, hurry, init, is_rolled_out, of_people, phases_of_promotions,
+        seed, told, workload,
     },
     support::Place,
-    target::Engine,
+    target::{Engine, Model},
 };
 
 /// The flag as it should be.
@@ -25,7 +26,7 @@ const REQUESTS: i64 = 300;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_real_vllm_a_lowered_flag_is_found_counted_tuned_and_put_right() {
-    let Some(engine) = Engine::real() else { return };
+    let Some(engine) = Engine::real(Model::Tiny) else { return };
     told("real-night", async |place, person| {
         until_promoted(place, person, &engine).await;
         let healed = place.until(NAME, "rolled out", is_rolled_out).await;
@@ -68,7 +69,7 @@ async fn until_promoted(place: &Place, person: &Person<'_>, engine: &Engine) -> 
     let slo = json!({"ttft": "500ms", "e2e": "5s"});
     let own = json!({
         "rules": [{"symptom": "latency_regression", "threshold": 2, "parameters": ["max-num-seqs"]}],
-        "parameters": [{"name": "max-num-seqs", "values": ["4", "64"]}],
+        "parameters": [{"name": "max-num-seqs", "values": ["1", "64"]}],
         "canary": {"measure": "12s"},
     });
     hurry(person, &json!({"workload": workload(REQUESTS), "slo": slo, "warmup": "5s", "duration": "30s"}), &own);
@@ -81,5 +82,15 @@ async fn until_promoted(place: &Place, person: &Person<'_>, engine: &Engine) -> 
 
     assert_eq!(person.night(NAME), (1, "Counted".to_owned()));
     assert_eq!(person.night(NAME), (2, "Promoted".to_owned()));
+    for run in all::<PhaseRun>(place).await {
+        let status = run.status.unwrap_or_default();
+        let changes = &status.changed_since_baseline;
+        person.tell(&format!("{:?} changed since the baseline: {changes:?}", status.verdict));
+        let is_lowered = |change: &BaselineChange| {
+            change.field == "max-num-seqs" && (change.from.as_deref(), change.to.as_deref()) == (Some("64"), Some("2"))
+        };
+        let is_told = changes.iter().any(is_lowered);
+        assert_eq!(is_told, status.verdict == Some(Verdict::Degraded), "what somebody changed is told: {changes:?}");
+    }
     before
 }

@@ -15,7 +15,7 @@ use crate::{
     support::{DEADLINE, PAUSE, Place},
 };
 
-/// Says for how many seconds an operator is watched that has nothing to do; `tests/run size` sets 600.
+/// Says for how many seconds an operator is watched that has nothing to do; `tests/run loop-alone` sets 600.
 const REST_SECONDS: &str = "PHASELOOP_TEST_REST_SECONDS";
 /// Of each kind that a user makes; with them 1,000 objects of ours.
 const SCHEDULES: usize = 300;

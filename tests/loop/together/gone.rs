@@ -3,21 +3,12 @@
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace};
 use kube::{Api, api::DeleteParams};
 use phaseloop::api::{Escalation, TuningCanary};
-use tokio::time::{Instant, sleep};
 
 use crate::{
     person::Person,
-    story::{NAME, all, begin, long_search, over_commit, test_pods, told, until_a_candidate_is_measured},
-    support::{DEADLINE, PAUSE, Place, cluster},
+    story::{NAME, all, begin, long_search, over_commit, test_pods, told, until, until_a_candidate_is_measured},
+    support::{Place, cluster},
 };
-
-async fn until(what: &str, fulfils: impl AsyncFn() -> bool) {
-    let began = Instant::now();
-    while !fulfils().await {
-        assert!(began.elapsed() < DEADLINE, "not so after {DEADLINE:?}: {what}");
-        sleep(PAUSE).await;
-    }
-}
 
 /// A candidate is loaded; the night is awaited by nobody.
 async fn in_the_middle(place: &Place, person: &Person<'_>) {

@@ -3,6 +3,7 @@
 mod approval;
 mod domain;
 mod gone;
+mod lending;
 mod memory;
 mod odd;
 mod production;

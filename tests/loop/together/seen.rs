@@ -13,8 +13,15 @@ const KINDS: [&str; 5] = ["phaseschedules", "phaseruns", "escalations", "tuningc
 /// What `kubectl get` showed, with what differs from day to day in words.
 const SNAPSHOT: &str = "tests/snapshots/loop/get.txt";
 
+/// Letters of a hash in a name.
+const HASH_LETTERS: usize = 10;
+
 /// A word of a column as it is every day: instants, ages and measured figures in words.
 fn every_day(word: &str) -> String {
+    // What else an engine's death shows depends on whether the first measured request had been sent by then.
+    if let Some(("vllm_oom", _)) = word.split_once(',') {
+        return "vllm_oom".to_owned();
+    }
     let made_of = |others: &str| word.chars().all(|letter| letter.is_ascii_digit() || others.contains(letter));
     if word.chars().all(|letter| letter.is_ascii_digit()) || !word.starts_with(|letter: char| letter.is_ascii_digit()) {
         return word.to_owned();
@@ -32,7 +39,13 @@ fn every_day(word: &str) -> String {
 
 /// The name of an object without what was made for this one.
 fn named(name: &str) -> String {
-    let is_made = |part: &str| part.len() > 1 && part.chars().any(|letter| letter.is_ascii_digit());
+    // Named by its minute, and by its second as well where that is not the first.
+    if let Some((schedule, _)) = name.split_once("-forced-") {
+        return format!("{schedule}-forced-X");
+    }
+    // One hash in 26 has no digit.
+    let is_made =
+        |part: &str| part.len() == HASH_LETTERS || part.len() > 1 && part.contains(|it: char| it.is_ascii_digit());
     name.split('-').map(|part| if is_made(part) { "X" } else { part }).collect::<Vec<_>>().join("-")
 }
 
@@ -47,6 +60,16 @@ fn table(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(|text| line(text) + "\n").collect();
     lines.dedup();
     lines.concat()
+}
+
+#[test]
+fn a_table_is_alike_in_every_second_and_whatever_a_hash_is_made_of() {
+    let runs = ["chat-forced-20261130-2218", "chat-forced-20261130-2218-14-0"];
+    assert_eq!(runs.map(named), ["chat-forced-X"; 2].map(str::to_owned));
+    let promotions = ["chat-3h390c3dcl", "chat-rljxfbpjpv"];
+    assert_eq!(promotions.map(named), ["chat-X"; 2].map(str::to_owned));
+    assert_eq!(named("chat-7b5700bhuu-20261130-2"), "chat-X-X-2");
+    assert_eq!(table("chat   Degraded   vllm_oom,pass_rate_drop   55s\n"), "chat  Degraded  vllm_oom  SPAN\n");
 }
 
 #[allow(clippy::disallowed_methods, reason = "whoever changes what users see says so")]

@@ -45,8 +45,14 @@ reasons! {
         NoWorkload,
         /// Neither canary.slo nor the domain that raised the symptom says when a request is good: set limits.
         NoLimits,
-        /// Tuning runs borrow no replica in this version: set canary.placement to SpareGPU.
-        BorrowingUnavailable,
+        /// No replica can be borrowed from the target; the message says what speaks against it.
+        BorrowRefused,
+        /// A replica of the target is borrowed for the tuning run; its first canary follows.
+        BorrowingReplica,
+        /// The replica that a tuning run had borrowed is given back.
+        ReplicaGivenBack,
+        /// Somebody else set the target's replicas while one was borrowed; nothing is overwritten.
+        GiveBackConflict,
         /// The cluster refused the canary or the promotion; the message has its answer.
         ObjectRefused,
         /// The Escalation is being deleted and begins nothing more.

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp, civil::date};
 
 use super::*;
 use crate::{
+    borrow::GiveBackNote,
     plan::{
         OwnKind, Wake,
         pod::{ABORT_GRACE, NewTestPod, TestPodDeletion, TestPodEnd, TestPodPurpose},
@@ -39,15 +40,16 @@ fn write(remembered: Remembered) -> Box<TargetWrite> {
     Box::new(TargetWrite { target: version(), changes: vec![], annotation_from, annotation_to, remembered })
 }
 
+fn note() -> GiveBackNote {
+    GiveBackNote { borrower: object(OwnKind::PhaseRun), from: 3, to: 2, since: NOW }
+}
+
 fn borrow(remembered: Remembered) -> Intent {
-    let borrower = object(OwnKind::PhaseRun);
-    Intent::ScaleTargetForBorrow(Box::new(ReplicaBorrow { target: version(), borrower, from: 3, to: 2, remembered }))
+    Intent::ScaleTargetForBorrow(Box::new(ReplicaBorrow { target: version(), note: note(), remembered }))
 }
 
 fn give_back() -> Intent {
-    let borrower = object(OwnKind::PhaseRun);
-    let returned = ReplicaReturn { target: version(), borrower, from: 2, to: 3, borrowed_at: NOW };
-    Intent::GiveBackReplica(Box::new(returned))
+    Intent::GiveBackReplica(Box::new(ReplicaReturn { target: version(), note: note(), replicas: 2 }))
 }
 
 fn opening() -> PullRequestOpening {

@@ -66,7 +66,7 @@ crate::reasons! {
         StartTimedOut,
         /// No GPU became free within the waiting time.
         NoSpareGPU,
-        /// No node had room for the pod within the waiting time, and it was not a GPU that lacked.
+        /// No node took the pod within the waiting time, and it was not a GPU that lacked.
         Unschedulable,
         /// The instant by which the pod must have ended has passed.
         PastNotAfter,

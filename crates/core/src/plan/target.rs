@@ -1,10 +1,9 @@
 //! Intents that write to a target, to the ConfigMap that it reads a value from, and to the Git repository that stands behind
 //! one. These are the only objects that are not ours, so each intent carries every precondition that the write must test.
 
-use jiff::Timestamp;
-
 use super::{FieldChange, OwnObject};
 use crate::{
+    borrow::GiveBackNote,
     prelude::*,
     value::{TargetReference, Uid},
 };
@@ -43,8 +42,8 @@ pub struct TargetWrite {
 pub struct TargetFence {
     /// The object and its version: the one that the withdrawn patch was bound to.
     pub target: TargetVersion,
-    /// The promotion that withdraws; the annotation names it, and the resourceVersion besides, so that no two fences
-    /// write the same.
+    /// Uid of the promotion, or of the borrower of a replica, that withdraws; the annotation names it, and the resourceVersion
+    /// besides, so that no two fences write the same.
     pub promotion: Uid,
 }
 
@@ -71,35 +70,39 @@ pub enum Remembered {
 }
 
 /// One JSON Patch that takes one replica from the target for the time of a run and writes the give-back annotation with
-/// it. Tests uid, resourceVersion and `replicas`.
+/// it. Tests uid, resourceVersion, `replicas` and that there is no such annotation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReplicaBorrow {
     /// The object and its version.
     pub target: TargetVersion,
-    /// The run or the Escalation that borrows.
-    pub borrower: OwnObject,
-    /// `replicas` before.
-    pub from: i64,
-    /// `replicas` after.
-    pub to: i64,
+    /// Who borrows, and `replicas` before and after.
+    pub note: GiveBackNote,
     /// Where the wish to give back was remembered.
     pub remembered: Remembered,
 }
 
-/// One JSON Patch that gives the replica back and takes the annotation off. Tests uid, resourceVersion and that
-/// `replicas` is still what we set. Idempotent, so any replica of the operator may do it.
+/// One JSON Patch that gives the replica back and takes the annotation off. Tests uid, resourceVersion, `replicas` and the
+/// annotation. Idempotent, so any replica of the operator may do it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReplicaReturn {
     /// The object and its version.
     pub target: TargetVersion,
-    /// Who borrowed.
-    pub borrower: OwnObject,
-    /// `replicas` as we set it; anything else is a conflict and stays.
-    pub from: i64,
-    /// `replicas` to give back.
-    pub to: i64,
-    /// When it was borrowed, for the record.
-    pub borrowed_at: Timestamp,
+    /// What was taken, as the target has it.
+    pub note: GiveBackNote,
+    /// `replicas` as they stand.
+    pub replicas: i64,
+}
+
+impl ReplicaReturn {
+    /// `replicas` afterwards. What somebody else has set stays; then the annotation alone goes.
+    pub const fn replicas_after(&self) -> i64 {
+        if self.replicas == self.note.to { self.note.from } else { self.replicas }
+    }
+
+    /// Whether the replica is not given back, because somebody else has set another number.
+    pub const fn is_conflict(&self) -> bool {
+        self.replicas != self.note.to && self.replicas != self.note.from
+    }
 }
 
 /// One pull request to open: one commit with exactly these changes on a branch whose name is a pure function of the

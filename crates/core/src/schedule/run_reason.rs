@@ -35,7 +35,7 @@ reasons! {
         TemplateRefused,
         /// No GPU became free within gpuWaitTimeout.
         NoSpareGPU,
-        /// No node had room for the test pod within gpuWaitTimeout, and it was not a GPU that lacked; the message says what.
+        /// No node took the test pod within gpuWaitTimeout, and it was not a GPU that lacked but CPU, memory, a volume or a node that it may run on; the message says what.
         Unschedulable,
         /// The namespace's quota has no room for the test pod.
         QuotaExceeded,
@@ -59,8 +59,12 @@ reasons! {
         TimedOut,
         /// No replica can be borrowed from the target; the message says what speaks against it.
         BorrowRefused,
+        /// A replica of the target is about to be borrowed.
+        BorrowingReplica,
         /// A replica of the target was borrowed, and the run begins once its GPU is free.
         ReplicaBorrowed,
+        /// The replica that was borrowed is given back.
+        ReplicaGivenBack,
         /// Somebody else changed the target's replicas while one was borrowed; nothing is overwritten.
         GiveBackConflict,
         /// The containers of every test pod are reported terminated, and what was borrowed is given back.

@@ -25,7 +25,7 @@ reasons! {
         Releasing,
         /// It was judged, and every container is reported terminated.
         Released,
-        /// Its containers were not reported terminated within restoreSLA: look at the node, then run phaseloop retry.
+        /// Its containers were not reported terminated within restoreSLA: look at the node, then run `phaseloop retry`.
         RestoreFailed,
         /// Nobody saw its containers end, but the time by which they end by themselves has passed.
         GivenUp,
@@ -41,7 +41,7 @@ reasons! {
         PastNotAfter,
         /// No GPU became free in time.
         NoSpareGPU,
-        /// No node had room for its pod in time, and it was not a GPU that lacked; the message says what.
+        /// No node took its pod in time, and it was not a GPU that lacked but CPU, memory, a volume or a node that it may run on; the message says what.
         Unschedulable,
         /// The engine was not started in time.
         StartTimedOut,

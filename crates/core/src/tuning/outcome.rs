@@ -43,6 +43,8 @@ pub struct TrialMeasurement {
     pub throughput: Option<f64>,
     /// 95th percentile of the end-to-end latency, milliseconds.
     pub latency_ms_p95: Option<f64>,
+    /// Largest share of a card's memory in use, percent.
+    pub gpu_memory_percent_max: Option<u32>,
 }
 
 /// Limits that make a trial's figures count.
@@ -337,10 +339,16 @@ fn check_limits(measurement: &TrialMeasurement, limits: &TrialLimits, find: &mut
         }
     }
     if let Some(limit) = limits.gpu_memory_percent_max {
-        find(
-            TrialReason::EvidenceMissing,
-            format!("nobody saw how much of the card's memory was used, limit {limit}%"),
-        );
+        match measurement.gpu_memory_percent_max {
+            Some(seen) if i64::from(seen) <= limit => {}
+            Some(seen) => {
+                find(TrialReason::LimitExceeded, format!("{seen}% of a card's memory in use, limit {limit}%"));
+            }
+            None => find(
+                TrialReason::EvidenceMissing,
+                format!("nobody saw how much of the card's memory was used, limit {limit}%"),
+            ),
+        }
     }
 }
 

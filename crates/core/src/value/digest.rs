@@ -24,12 +24,17 @@ pub fn digest_parts(parts: &[&str]) -> [u8; 32] {
 /// SHA-256 of the text's bytes and nothing else, as 64 hexadecimal characters: what `sha256sum` prints, so that people
 /// can check it by hand.
 pub fn hex_sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// [`digest_parts`] as 64 hexadecimal characters.
 pub fn hex_digest(parts: &[&str]) -> String {
-    digest_parts(parts).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest_parts(parts))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    halves.filter_map(|half| char::from_digit(u32::from(half), 16)).collect()
 }
 
 /// The first [`SHORT_DIGEST_LENGTH`] characters of [`digest_parts`] in an alphabet that object names allow.

@@ -1,6 +1,7 @@
 //! Decisions about Escalations, look by look.
 
 mod begin;
+mod borrow;
 mod conclude;
 mod cut;
 mod deny;

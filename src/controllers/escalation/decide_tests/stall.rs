@@ -137,9 +137,9 @@ const BLOCKED: [(&str, Change, &str); 9] = [
         "escalation older is older and rules",
     ),
     (
-        "BorrowingUnavailable",
+        "BorrowRefused",
         |world| world.spec(|spec| spec["canary"]["placement"] = json!("BorrowReplica")),
-        "SpareGPU",
+        "TooFewReplicas: Deployment/llama has 1 replicas, and 2 are the least",
     ),
     ("TargetNotFound", |world| world.around.target = None, "there is no Deployment/llama"),
     ("TemplateRefused", |world| templates(world, |spec| spec["hostNetwork"] = json!(true)), "HostNamespace"),
@@ -182,6 +182,7 @@ fn what_somebody_has_to_change_is_stalled_with_flags_and_gates_beside_it() {
         assert!(message.contains(part), "{reason}: {message}");
         let stalled = world.condition(&ConditionType::Stalled).unwrap();
         assert_eq!((stalled.status, stalled.reason.as_str()), (ConditionStatus::True, reason));
+        assert_eq!(world.status().summary.as_ref().unwrap().tuning.as_deref(), Some(reason));
         assert_eq!(world.state(), EscalationState::Stalled);
         assert_eq!(world.flag_state(), FlagState::Armed, "{reason}: counting goes on");
         assert_eq!(world.status().gates.len(), 6, "{reason}");
@@ -303,9 +304,6 @@ fn a_target_that_is_gone_is_told_before_anything_of_its_tuning() {
     world.spec(|spec| spec["safety"]["measureBudget"] = json!("15s"));
     world.settle();
     assert_eq!(world.reason(), "TargetNotFound");
-    world.spec(|spec| spec["canary"]["placement"] = json!("BorrowReplica"));
-    world.settle();
-    assert_eq!(world.reason(), "BorrowingUnavailable");
     world.around.escalations.push(another_escalation("older", "2026-02-28T00:00:00Z"));
     world.settle();
     assert_eq!(world.reason(), "OtherEscalationRules");

@@ -17,13 +17,14 @@ use crate::{
     },
     cluster::Effect,
     controllers::{
-        Kind, ObservedPolicy, ObservedTarget, OperatorSettings, Report,
+        Kind, ObservedLending, ObservedPolicy, ObservedTarget, OperatorSettings, Report,
         escalation::{Escalations, ObservedEscalation, ValidEscalation},
         kind::audited,
         phase_run::fixture::run_named,
         report::seal,
         tuning_canary::fixture::{at, changed, escalation, target, workload},
     },
+    delivery::{borrow::LenderSurroundings, fixture::applied},
     workload::ClaimFacts,
 };
 
@@ -142,6 +143,8 @@ pub(super) struct Around {
     pub(super) claims: BTreeMap<String, ClaimFacts>,
     pub(super) config_maps: BTreeMap<String, ConfigMap>,
     pub(super) policy: ObservedPolicy,
+    /// What lies around the target as a lender.
+    pub(super) surroundings: LenderSurroundings,
 }
 
 impl Around {
@@ -160,6 +163,8 @@ impl Around {
             claims: self.claims.clone(),
             config_maps: self.config_maps.clone(),
             policy: self.policy.clone(),
+            lending: super::super::super::borrow::lender_wanted(&self.object)
+                .map(|_| ObservedLending { target: self.target.clone(), surroundings: self.surroundings.clone() }),
         }
     }
 }
@@ -179,6 +184,7 @@ impl World {
                 claims: BTreeMap::new(),
                 config_maps: BTreeMap::new(),
                 policy: ObservedPolicy::Absent,
+                surroundings: LenderSurroundings::default(),
             },
             now: at(START),
             told: Vec::new(),
@@ -293,6 +299,12 @@ impl World {
                 let [type_, reason, note] = told;
                 self.told.push((type_, reason, note));
             }
+            Effect::PatchTarget { patch, .. } => self.change_target(|target| {
+                *target = applied(target, &patch).expect("the patch does not land");
+                let version: u64 = target["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
+                target["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+            }),
+            Effect::SetFinalizers { finalizers, .. } => self.around.object.metadata.finalizers = Some(finalizers),
             other => panic!("an Escalation never asks for {}", other.name()),
         }
     }

@@ -24,7 +24,9 @@ fn an_abort_ends_the_pod_with_the_look_that_sees_it() {
     let pod = world.pods[0].clone();
     world.run.spec.abort = true;
     let plan = world.look();
-    let [Intent::DeleteTestPod(deletion)] = plan.intents.as_slice() else { panic!("{:?}", plan.intents) };
+    let [Intent::DeleteTestPod(deletion), Intent::RecordEvent(_)] = plan.intents.as_slice() else {
+        panic!("{:?}", plan.intents)
+    };
     assert_eq!(deletion.cause, TestPodEnd::Aborted);
     assert_eq!(world.status().phase, Some(PhaseRunPhase::Aborted));
     assert_eq!(

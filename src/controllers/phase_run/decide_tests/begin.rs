@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     super::*,
-    world::{START, World, measured},
+    world::{START, World, deeds, measured},
 };
 use crate::{
     api::{
@@ -31,7 +31,7 @@ use crate::{
 
 fn pod_intent(plan: &RunPlan) -> &NewTestPod {
     match plan.intents.as_slice() {
-        [Intent::CreateTestPod(pod)] => pod,
+        [Intent::CreateTestPod(pod), Intent::RecordEvent(_)] => pod,
         other => panic!("{other:?}"),
     }
 }
@@ -313,7 +313,7 @@ fn refuse_effect(world: &mut World, effect: &str, code: u16, message: &str, kind
     decide_refused(&valid, effect, &error, world.now)
 }
 
-fn refuse(world: &mut World, code: u16, message: &str, kind: ClusterErrorKind) -> Option<RunPlan> {
+pub(super) fn refuse(world: &mut World, code: u16, message: &str, kind: ClusterErrorKind) -> Option<RunPlan> {
     refuse_effect(world, "CreateTestPod", code, message, kind)
 }
 
@@ -360,10 +360,11 @@ fn a_pod_that_was_asked_for_is_not_asked_for_again_while_the_network_is_not_know
     world.look();
     world.pods.clear();
     let asked_again = world.plan();
-    assert!(matches!(asked_again.intents.as_slice(), [Intent::CreateTestPod(_)]));
+    assert!(matches!(deeds(&asked_again).as_slice(), [Intent::CreateTestPod(_)]));
     world.around.network = ObservedNetwork::Unreadable("networkpolicies is forbidden".to_owned());
     let plan = world.plan();
-    assert_eq!((plan.report.reason.as_str(), plan.intents.len()), ("NetworkUnknown", 0));
+    assert_eq!((plan.report.reason.as_str(), plan.intents.len()), ("NetworkUnknown", 1));
+    assert!(matches!(plan.intents[0], Intent::RecordEvent(_)), "nothing is done but telling it");
 }
 
 #[test]
@@ -395,7 +396,7 @@ fn a_missing_right_of_the_operator_is_told_and_tried_again() {
     assert_eq!(plan.report.status.conditions[0].reason, "PodRefused");
     assert_eq!(plan.wake, Wake::At(at(START) + LOOK_AGAIN));
     world.run.status = Some(plan.report.status);
-    assert!(matches!(world.plan().intents.as_slice(), [Intent::CreateTestPod(_)]));
+    assert!(matches!(deeds(&world.plan()).as_slice(), [Intent::CreateTestPod(_)]));
 }
 
 #[test]

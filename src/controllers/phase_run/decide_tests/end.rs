@@ -5,7 +5,7 @@ use std::sync::Arc;
 use phaseloop_core::{
     analysis::{
         figure::COMPARED_METRICS,
-        measurement::{EngineFailure, EngineFailureClass, RequestCounts},
+        measurement::{EngineFailure, EngineFailureClass},
         probe::{ProbeEnding, ProbeReport, ReportedDeath},
         sample::SampleSummary,
     },
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{
     super::*,
-    world::{START, World, ended_after, measured, running},
+    world::{START, World, ended_after, measured, measured_too_little, running},
 };
 use crate::{
     api::{
@@ -50,7 +50,7 @@ fn night_before(nights: i64, latency: f64) -> PhaseRun {
     world.run
 }
 
-fn with_history() -> World {
+pub(super) fn with_history() -> World {
     let mut world = World::of_one_domain();
     world.around.runs = (1..=7).map(|night| night_before(night, 100.0)).map(Arc::new).collect();
     world
@@ -157,12 +157,7 @@ fn deaths_of_the_engine_are_endured_and_counted() {
 #[test]
 fn a_measurement_that_says_nothing_is_unknown_and_adds_no_symptom() {
     let mut world = with_history();
-    world.test_domain(|now| {
-        let requests = RequestCounts { offered: 200, completed: 25, ..RequestCounts::default() };
-        let mut report = ProbeReport { requests: Some(requests), within_slo: Some(0), ..measured(now, 900.0) };
-        report.metrics.values_mut().for_each(|figures| figures.count = figures.count.min(25));
-        report
-    });
+    world.test_domain(measured_too_little);
     world.settle();
     let facts = run_facts(&world.run).unwrap();
     assert!(!facts.valid && facts.symptoms.is_empty());

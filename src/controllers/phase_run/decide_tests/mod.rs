@@ -2,7 +2,9 @@
 
 mod abort;
 mod begin;
+mod borrow;
 mod end;
+mod tell;
 mod wait;
 mod world;
 

@@ -69,6 +69,21 @@ fn the_scheduler_gets_a_minute_to_look_however_short_the_wait_is() {
     assert_eq!(told.row("chat").reasons, ["NoSpareGPU"]);
 }
 
+#[test]
+fn a_volume_that_is_not_made_is_named_and_is_given_a_minute_however_short_the_wait_is() {
+    let unbound = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
+    let mut status = unschedulable(at(START));
+    status["conditions"][0]["message"] = json!(unbound);
+    let mut told = world(None, status.clone());
+    let report = told.settle().report;
+    assert!(report.message.contains(&format!("waits for a volume: {unbound}; given up at")), "{}", report.message);
+    let cause = TestPodEnd::Unschedulable;
+    assert_given_up(world(None, status.clone()), "AwaitingNode", "2026-03-04T03:15:00Z", "Unschedulable", cause);
+    let mut hasty = world(None, status);
+    hasty.run.spec.gpu_wait_timeout = SignedDuration::ZERO.into();
+    assert_given_up(hasty, "AwaitingNode", "2026-03-04T03:01:00Z", "Unschedulable", TestPodEnd::Unschedulable);
+}
+
 fn preparing(reason: &str) -> Value {
     json!({
         "phase": "Pending",
@@ -129,7 +144,7 @@ fn a_domains_own_timeout_bounds_its_pod() {
     let mut world = World::new();
     world.run.spec.domains[0].timeout = Some(SignedDuration::from_mins(30).into());
     let plan = world.plan();
-    let [Intent::CreateTestPod(pod)] = plan.intents.as_slice() else { panic!() };
+    let [Intent::CreateTestPod(pod), Intent::RecordEvent(_)] = plan.intents.as_slice() else { panic!() };
     assert_eq!(pod.not_after, at("2026-03-04T03:45:00Z"), "the wait for a GPU, and half an hour");
     let effects = build(&world, &plan.intents[0]);
     let deadline = effects.spec.unwrap().active_deadline_seconds;

@@ -27,7 +27,7 @@ use crate::{
     },
     cluster::Effect,
     controllers::{
-        Kind, ObservedNetwork, ObservedTarget, OperatorSettings, Report,
+        Kind, ObservedLending, ObservedNetwork, ObservedTarget, OperatorSettings, Report,
         kind::audited,
         phase_run::{
             ObservedPhaseRun, ObservedWorld, PhaseRuns, ValidPhaseRun,
@@ -35,6 +35,7 @@ use crate::{
         },
         report::seal,
     },
+    delivery::{borrow::LenderSurroundings, fixture::applied},
 };
 
 /// When the run is made and first looked at.
@@ -60,7 +61,11 @@ pub(super) struct World {
     pub(super) pods: Vec<Pod>,
     pub(super) network_policies: Vec<NetworkPolicy>,
     pub(super) around: ObservedWorld,
+    /// What lies around the target as a lender.
+    pub(super) surroundings: LenderSurroundings,
     pub(super) now: Timestamp,
+    /// Events, as often as they were asked for: type, reason, note.
+    pub(super) told: Vec<(String, String, String)>,
     /// Deletions that were asked for.
     pub(super) deleted: Vec<(String, TestPodEnd)>,
 }
@@ -78,7 +83,9 @@ impl World {
             pods: Vec::new(),
             network_policies: Vec::new(),
             around,
+            surroundings: LenderSurroundings::default(),
             now: at(START),
+            told: Vec::new(),
             deleted: Vec::new(),
         }
     }
@@ -93,7 +100,9 @@ impl World {
     pub(super) fn valid(&self) -> ValidPhaseRun {
         let (object, pods) = (self.run.clone(), self.pods.iter().cloned().map(Arc::new).collect());
         let world = (!super::has_ended(&object)).then(|| self.around.clone());
-        let observed = ObservedPhaseRun { object, pods, world };
+        let lending = super::super::super::borrow::lender_wanted(&object)
+            .map(|_| ObservedLending { target: self.around.target.clone(), surroundings: self.surroundings.clone() });
+        let observed = ObservedPhaseRun { object, pods, lending, world };
         PhaseRuns::validate(observed, &OperatorSettings::for_image("phaseloop:1"))
     }
 
@@ -156,8 +165,36 @@ impl World {
                 assert_eq!(grace_seconds, 1, "never 0");
                 self.pods.retain(|pod| pod.name_any() != name || pod.uid().unwrap() != uid.as_str());
             }
+            Effect::PatchTarget { patch, .. } => self.patch_target(&patch),
+            Effect::SetFinalizers { finalizers, .. } => self.run.metadata.finalizers = Some(finalizers),
+            Effect::ExportAudit(_) => {}
+            Effect::RecordEvent(event) => {
+                let text = Option::unwrap_or_default;
+                self.told.push((text(event.type_), text(event.reason), text(event.note)));
+            }
             other => panic!("{other:?}"),
         }
+    }
+
+    fn patch_target(&mut self, patch: &json_patch::Patch) {
+        self.change_target(|target| {
+            *target = applied(target, patch).expect("the patch does not land");
+            let version: u64 = target["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
+            target["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+        });
+    }
+
+    /// Changes the target.
+    pub(super) fn change_target(&mut self, change: impl FnOnce(&mut Value)) {
+        let Some(ObservedTarget::Deployment(deployment)) = &self.around.target else { panic!("no Deployment") };
+        let mut object = serde_json::to_value(deployment).unwrap();
+        change(&mut object);
+        self.around.target = Some(ObservedTarget::Deployment(serde_json::from_value(object).unwrap()));
+    }
+
+    /// Reasons of what was told, in its order.
+    pub(super) fn reasons_told(&self) -> Vec<&str> {
+        self.told.iter().map(|(_, reason, _)| reason.as_str()).collect()
     }
 
     pub(super) fn pass(&mut self, by: SignedDuration) {
@@ -204,6 +241,19 @@ impl World {
     pub(super) fn condition(&self, type_: &ConditionType) -> Option<&Condition> {
         self.status().conditions.iter().find(|condition| condition.type_ == *type_)
     }
+}
+
+/// What a plan does, without what it tells.
+pub(super) fn deeds(plan: &Plan<Report<PhaseRunStatus>>) -> Vec<Intent> {
+    plan.intents.iter().filter(|intent| !matches!(intent, Intent::RecordEvent(_))).cloned().collect()
+}
+
+/// A probe to which an engine answered 25 of 200 requests, none of them in time: too few to say anything of it.
+pub(super) fn measured_too_little(now: Timestamp) -> ProbeReport {
+    let requests = RequestCounts { offered: 200, completed: 25, ..RequestCounts::default() };
+    let mut report = ProbeReport { requests: Some(requests), within_slo: Some(0), ..measured(now, 900.0) };
+    report.metrics.values_mut().for_each(|figures| figures.count = figures.count.min(25));
+    report
 }
 
 /// A probe that measured 200 requests without a fault, in the five minutes before `now`.

@@ -3,7 +3,7 @@
 use phaseloop_core::plan::{Intent, pod::TestPodEnd};
 use serde_json::json;
 
-use super::world::{World, measured};
+use super::world::{World, deeds, measured};
 use crate::{
     api::{condition::ConditionType, tuning_canary::status::CanaryPhase},
     controllers::tuning_canary::fixture::{at, changed},
@@ -59,7 +59,7 @@ fn each_end_from_outside_deletes_the_pod_in_the_look_that_sees_it() {
         end(&mut world);
         let plan = world.plan();
         assert!(
-            matches!(plan.intents.as_slice(), [Intent::DeleteTestPod(deletion)] if deletion.cause == cause),
+            matches!(deeds(&plan).as_slice(), [Intent::DeleteTestPod(deletion)] if deletion.cause == cause),
             "{reason}"
         );
         assert_eq!(plan.remember.as_ref(), Some(&plan.report), "{reason}: told before it is done");
@@ -105,7 +105,7 @@ fn a_suspension_that_is_over_ends_nothing() {
     }));
     assert_eq!(world.plan().intents, []);
     world.now = at("2026-03-04T03:21:19Z");
-    assert_eq!(world.plan().intents.len(), 1);
+    assert_eq!(deeds(&world.plan()).len(), 1);
 }
 
 #[test]
@@ -125,5 +125,5 @@ fn a_canary_is_aborted_when_the_window_closes_and_not_before() {
     world.now = at("2026-03-04T06:59:59Z");
     assert_eq!(world.plan().intents, []);
     world.now = at("2026-03-04T07:00:00Z");
-    assert_eq!(world.plan().intents.len(), 1);
+    assert_eq!(deeds(&world.plan()).len(), 1);
 }

@@ -9,7 +9,7 @@ use phaseloop_core::{
 };
 use serde_json::json;
 
-use super::world::{World, measured, running, unschedulable};
+use super::world::{World, deeds, measured, running, unschedulable};
 use crate::{
     api::{
         condition::ConditionType,
@@ -217,7 +217,7 @@ fn a_pod_past_its_last_instant_is_ended_by_any_replica() {
     follower.look_without_leading();
     assert!(follower.pods[0].metadata.deletion_timestamp.is_some());
     assert!(
-        matches!(world.plan().intents.as_slice(), [Intent::DeleteTestPod(deletion)] if deletion.cause == TestPodEnd::PastNotAfter)
+        matches!(deeds(&world.plan()).as_slice(), [Intent::DeleteTestPod(deletion)] if deletion.cause == TestPodEnd::PastNotAfter)
     );
     world.look();
     let (verdict, reasons) = world.verdict();

@@ -5,6 +5,7 @@ mod begin;
 mod measure;
 mod release;
 mod settle;
+mod tell;
 mod world;
 
 use super::*;

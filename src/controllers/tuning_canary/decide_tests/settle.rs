@@ -71,6 +71,16 @@ fn the_finalizer_stays_until_the_night_is_over() {
 }
 
 #[test]
+fn no_name_is_held_of_a_kind_whose_definition_is_deleted_and_the_fold_comes_first() {
+    let mut world = done_incumbent(|_| ());
+    world.definition_ends = true;
+    assert!(matches!(world.plan().intents.as_slice(), [Intent::FoldCanaryIntoLedger(_)]));
+    world.settle();
+    assert_eq!(ledger(&world).nights[0].folded.len(), 1);
+    assert_eq!(world.canary.metadata.finalizers, Some(vec![]));
+}
+
+#[test]
 fn a_finalizer_of_others_stays() {
     let mut world = done_incumbent(|_| ());
     world.canary = changed(&world.canary, |canary| {

@@ -50,9 +50,12 @@ pub(super) struct World {
     pub(super) others: Vec<TuningCanary>,
     pub(super) around: ObservedWorld,
     pub(super) namespace_ends: bool,
+    pub(super) definition_ends: bool,
     pub(super) now: Timestamp,
     /// Deletions that were asked for.
     pub(super) deleted: Vec<TestPodEnd>,
+    /// Events, as often as they were asked for: type, reason, note.
+    pub(super) told: Vec<(String, String, String)>,
     /// States that exported records lead to.
     pub(super) exported: Vec<String>,
 }
@@ -72,8 +75,10 @@ impl World {
                 ..ObservedWorld::default()
             },
             namespace_ends: false,
+            definition_ends: false,
             now: at(START),
             deleted: Vec::new(),
+            told: Vec::new(),
             exported: Vec::new(),
         }
     }
@@ -87,6 +92,7 @@ impl World {
             canaries: self.others.iter().chain([&self.canary]).cloned().map(Arc::new).collect(),
             world: (!is_judged).then(|| self.around.clone()),
             namespace_ends: self.namespace_ends,
+            definition_ends: self.definition_ends,
         };
         TuningCanaries::validate(observed, &OperatorSettings::for_image("phaseloop:1"))
     }
@@ -171,6 +177,10 @@ impl World {
                 self.escalation = Some(*escalation);
             }
             Effect::ExportAudit(records) => self.exported.extend(records.into_iter().map(|record| record.to)),
+            Effect::RecordEvent(event) => {
+                let text = Option::unwrap_or_default;
+                self.told.push((text(event.type_), text(event.reason), text(event.note)));
+            }
             Effect::SetFinalizers { finalizers, .. } => self.canary.metadata.finalizers = Some(finalizers),
             other => panic!("{other:?}"),
         }
@@ -227,6 +237,11 @@ impl World {
         let verdict = self.status().verdict.map(|verdict| format!("{verdict:?}")).unwrap_or_default();
         (verdict, self.status().reasons.clone())
     }
+}
+
+/// What a plan does, without what it tells.
+pub(super) fn deeds(plan: &Plan<Report<TuningCanaryStatus>>) -> Vec<Intent> {
+    plan.intents.iter().filter(|intent| !matches!(intent, Intent::RecordEvent(_))).cloned().collect()
 }
 
 /// A probe that measured 140 requests, so many of which were within the limits, and an engine that took the value over.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::{
     definition::{CustomRules, ResourceDefinition, Rules},
     field_error::FieldError,
-    object::integer,
+    object::{integer, text},
 };
 use crate::structural::{FaultCause, FaultDetail, SchemaFault, validate, validate_change};
 
@@ -19,6 +19,10 @@ fn rules(definition: &ResourceDefinition) -> Option<&CustomRules> {
 /// What of a new object does not fit the schema.
 pub(super) fn create_errors(definition: &ResourceDefinition, object: &Value) -> Vec<FieldError> {
     let Some(rules) = rules(definition) else { return Vec::new() };
+    let kind = text(object, &["kind"]).unwrap_or_default();
+    if kind != definition.kind {
+        return vec![FieldError::invalid("kind", &json!(kind), &format!("must be {}", definition.kind))];
+    }
     let mut errors: Vec<FieldError> =
         validate(object, &rules.schema).iter().flat_map(|fault| error(fault, "")).collect();
     errors.extend(scale_errors(definition, object));

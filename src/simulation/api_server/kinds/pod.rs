@@ -91,26 +91,10 @@ fn without_changeable(new: &Value, old: &Value) -> Value {
     spec
 }
 
-/// What is wrong with the containers of a pod or of a template at `path`.
-pub(super) fn container_errors(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let containers = elements(spec, &["containers"]);
-    if containers.is_empty() {
-        errors.push(FieldError::required(&format!("{path}.containers"), ""));
-    }
-    let mut names: Vec<&str> = Vec::new();
-    for list in ["containers", "initContainers"] {
-        for (index, container) in elements(spec, &[list]).iter().enumerate() {
-            let place = format!("{path}.{list}[{index}]");
-            let name = text(container, &["name"]).unwrap_or_default();
-            if name.is_empty() {
-                errors.push(FieldError::required(&format!("{place}.name"), ""));
-            } else if names.contains(&name) {
-                errors.push(FieldError::duplicate(&format!("{place}.name"), &json!(name)));
-            }
-            names.push(name);
-            if text(container, &["image"]).is_none_or(str::is_empty) {
-                errors.push(FieldError::required(&format!("{place}.image"), ""));
-            }
-        }
-    }
+/// A pod's conditions with this one in the place of the one of its type.
+pub(in super::super) fn with_condition(pod: &Value, condition: Value) -> Vec<Value> {
+    let mut conditions = elements(pod, &["status", "conditions"]).to_vec();
+    conditions.retain(|old| text(old, &["type"]) != text(&condition, &["type"]));
+    conditions.push(condition);
+    conditions
 }

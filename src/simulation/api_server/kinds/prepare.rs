@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::{
     definition::{BuiltIn, ResourceDefinition},
-    object::{at, copy, elements, integer, remove, set, set_default, text, texts},
+    object::{at, copy, elements, integer, map_mut, remove, set, set_default, text, texts},
     ownership::FieldSet,
 };
 
@@ -64,11 +64,15 @@ pub(in super::super) fn prepare_update(
     set_generation(new, old, false);
     match (definition.built_in(), subresource) {
         (None, "status") => {
-            let status = remove(new, &["status"]);
-            let kept = old.as_object().into_iter().flatten().filter(|(name, _)| *name != "status");
-            let mut fields: Map<String, Value> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-            fields.extend(status.map(|status| ("status".to_owned(), status)));
-            *new = fields.into();
+            if let (Some(fields), Some(old)) = (map_mut(new, &[]), old.as_object()) {
+                fields.retain(|name, _| name == "status" || old.contains_key(name));
+                for (name, value) in old.iter().filter(|(name, _)| *name != "status") {
+                    // Most of it is as it was, and comparing that takes less than making it anew.
+                    if fields.get(name) != Some(value) {
+                        fields.insert(name.clone(), value.clone());
+                    }
+                }
+            }
         }
         (None, _) => {
             if definition.has_status {

@@ -6,10 +6,10 @@ use super::{
     super::{
         definition::{BuiltIn, ResourceDefinition},
         field_error::FieldError,
-        object::{at, integer, text},
+        object::{at, elements, integer, text},
         selector::selects,
     },
-    custom, names, network, pod,
+    custom, event, names, network, pod, pod_spec, scaling,
 };
 
 /// What is wrong with a new object, before its metadata is looked at.
@@ -19,11 +19,17 @@ pub(in super::super) fn validate_create(definition: &ResourceDefinition, object:
     match kind {
         BuiltIn::Pod => {
             let spec = object.get("spec").unwrap_or(&Value::Null);
-            pod::container_errors(spec, "spec", &mut errors);
+            errors.extend(pod_spec::spec_errors(spec, "spec", &[]));
         }
+        BuiltIn::PersistentVolumeClaim => {
+            errors.extend(pod_spec::claim_errors(object.get("spec").unwrap_or(&Value::Null), "spec"));
+        }
+        BuiltIn::Event => errors.extend(event::create_errors(&definition.group, object)),
         BuiltIn::Deployment | BuiltIn::StatefulSet | BuiltIn::ReplicaSet => workload_errors(object, &mut errors),
         BuiltIn::Lease => lease_errors(object, &mut errors),
         BuiltIn::NetworkPolicy => errors.extend(network::policy_errors(object, None)),
+        BuiltIn::HorizontalPodAutoscaler => errors.extend(scaling::autoscaler_errors(object, None)),
+        BuiltIn::PodDisruptionBudget => errors.extend(scaling::budget_errors(object)),
         _ => {}
     }
     errors
@@ -39,13 +45,25 @@ pub(in super::super) fn validate_update(
     let mut errors = Vec::new();
     let Some(kind) = definition.built_in() else { return custom::update_errors(definition, subresource, new, old) };
     if subresource == "status" {
-        if kind == BuiltIn::Deployment {
-            deployment_status_errors(new, &mut errors);
+        match kind {
+            BuiltIn::Deployment => deployment_status_errors(new, &mut errors),
+            BuiltIn::HorizontalPodAutoscaler => {
+                errors.extend(scaling::count_errors(new, &["currentReplicas", "desiredReplicas"]));
+            }
+            BuiltIn::PodDisruptionBudget => {
+                let figures = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
+                errors.extend(scaling::count_errors(new, &figures));
+            }
+            _ => {}
         }
         return errors;
     }
     match kind {
-        BuiltIn::Pod => errors.extend(pod::update_errors(new, old)),
+        BuiltIn::Pod => {
+            errors.extend(pod_spec::spec_errors(new.get("spec").unwrap_or(&Value::Null), "spec", &[]));
+            errors.extend(pod::update_errors(new, old));
+        }
+        BuiltIn::Event => errors.extend(event::update_errors(&definition.group, new, old)),
         BuiltIn::Deployment | BuiltIn::ReplicaSet => {
             workload_errors(new, &mut errors);
             strategy_errors(new, &mut errors);
@@ -72,6 +90,8 @@ pub(in super::super) fn validate_update(
         }
         BuiltIn::Lease => lease_errors(new, &mut errors),
         BuiltIn::NetworkPolicy => errors.extend(network::policy_errors(new, Some(old))),
+        BuiltIn::HorizontalPodAutoscaler => errors.extend(scaling::autoscaler_errors(new, Some(old))),
+        BuiltIn::PodDisruptionBudget => errors.extend(scaling::budget_errors(new)),
         _ => {}
     }
     errors
@@ -152,7 +172,10 @@ fn workload_errors(object: &Value, errors: &mut Vec<FieldError>) {
     }
     names::template_label_errors(object, errors);
     let spec = at(object, &["spec", "template", "spec"]).unwrap_or(&Value::Null);
-    pod::container_errors(spec, "spec.template.spec", errors);
+    // The controller of stateful sets adds a volume for each claim template.
+    let claims = elements(object, &["spec", "volumeClaimTemplates"]).iter();
+    let claims: Vec<&str> = claims.filter_map(|claim| text(claim, &["metadata", "name"])).collect();
+    errors.extend(pod_spec::spec_errors(spec, "spec.template.spec", &claims));
     let policy = text(spec, &["restartPolicy"]).unwrap_or("Always");
     if policy != "Always" {
         let value = json!(policy);

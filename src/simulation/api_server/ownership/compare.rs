@@ -40,7 +40,7 @@ impl Comparison {
 
     /// Fields that have another value than before.
     pub(super) fn changed(&self) -> FieldSet {
-        self.modified.union(&self.added)
+        if self.added.is_empty() { self.modified.clone() } else { self.modified.union(&self.added) }
     }
 }
 

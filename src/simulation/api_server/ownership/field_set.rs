@@ -43,7 +43,7 @@ impl FieldSet {
     pub(super) fn insert_below(&mut self, step: String, member: bool, below: &FieldSet) {
         let node = self.0.entry(step).or_default();
         node.member |= member;
-        node.below = node.below.union(below);
+        node.below.add(below);
     }
 
     pub(in super::super) fn is_empty(&self) -> bool {
@@ -62,36 +62,49 @@ impl FieldSet {
 
     pub(super) fn union(&self, other: &Self) -> Self {
         let mut result = self.clone();
+        result.add(other);
+        result
+    }
+
+    /// Puts every field of `other` into the set.
+    pub(super) fn add(&mut self, other: &Self) {
         for (step, node) in &other.0 {
-            match result.0.get_mut(step) {
+            match self.0.get_mut(step) {
                 Some(own) => {
                     own.member |= node.member;
-                    own.below = own.below.union(&node.below);
+                    own.below.add(&node.below);
                 }
-                None => drop(result.0.insert(step.clone(), node.clone())),
+                None => drop(self.0.insert(step.clone(), node.clone())),
             }
         }
-        result
     }
 
     /// The fields that are not in `other`.
     pub(super) fn difference(&self, other: &Self) -> Self {
-        self.combine(other, |own, theirs| own && !theirs)
+        let mut result = self.clone();
+        result.take_away(other);
+        result
+    }
+
+    /// Takes every field of `other` out of the set.
+    pub(super) fn take_away(&mut self, other: &Self) {
+        let nothing = Node::default();
+        self.0.retain(|step, node| {
+            let theirs = other.0.get(step).unwrap_or(&nothing);
+            node.member &= !theirs.member;
+            node.below.take_away(&theirs.below);
+            node.member || !node.below.0.is_empty()
+        });
     }
 
     /// The fields that are in both.
     pub(super) fn intersection(&self, other: &Self) -> Self {
-        self.combine(other, |own, theirs| own && theirs)
-    }
-
-    fn combine(&self, other: &Self, member: fn(bool, bool) -> bool) -> Self {
-        let nothing = Node::default();
-        let combined = self.0.iter().map(|(step, node)| {
-            let theirs = other.0.get(step).unwrap_or(&nothing);
-            let below = node.below.combine(&theirs.below, member);
-            (step.clone(), Node { member: member(node.member, theirs.member), below })
+        let both = self.0.iter().filter_map(|(step, node)| {
+            let theirs = other.0.get(step)?;
+            let below = node.below.intersection(&theirs.below);
+            Some((step.clone(), Node { member: node.member && theirs.member, below }))
         });
-        Self(combined.filter(|(_, node)| !node.is_empty()).collect())
+        Self(both.filter(|(_, node)| !node.is_empty()).collect())
     }
 
     /// Whether any field is in both.
@@ -111,12 +124,22 @@ impl FieldSet {
     }
 
     /// The fields that are neither in `other` nor below one that is.
-    pub(super) fn without(&self, other: &Self) -> Self {
-        let kept = self.0.iter().filter(|(step, _)| !other.has(step)).map(|(step, node)| {
-            let below = other.below(step).map_or_else(|| node.below.clone(), |other| node.below.without(other));
-            (step.clone(), Node { member: node.member, below })
+    #[must_use]
+    pub(super) fn without(mut self, other: &Self) -> Self {
+        self.cut(other);
+        self
+    }
+
+    fn cut(&mut self, other: &Self) {
+        self.0.retain(|step, node| {
+            if other.has(step) {
+                return false;
+            }
+            if let Some(other) = other.below(step) {
+                node.below.cut(other);
+            }
+            !node.is_empty()
         });
-        Self(kept.filter(|(_, node)| !node.is_empty()).collect())
     }
 
     /// The set with every field that an object of this form names, and that has fields of the set below it.

@@ -6,7 +6,7 @@ use super::super::schema::{ListRelation, ListType, Type};
 
 /// The step to a field of an object.
 pub(super) fn field_step(name: &str) -> String {
-    format!("f:{name}")
+    ["f:", name].concat()
 }
 
 /// The step to an element of a list that is no single value.

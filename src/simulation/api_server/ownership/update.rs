@@ -62,7 +62,9 @@ pub(super) fn lose(owners: &mut Owners, changed: &FieldSet, removed: &FieldSet) 
     }
     for owned in owners.0.values_mut() {
         if owned.fields.meets(changed) || owned.fields.meets(removed) {
-            owned.fields = Arc::new(owned.fields.difference(changed).difference(removed).into());
+            let mut left = owned.fields.difference(changed);
+            left.take_away(removed);
+            owned.fields = Arc::new(left.into());
         }
     }
     owners.0.retain(|_, owned| !owned.fields.is_empty());

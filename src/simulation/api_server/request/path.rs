@@ -1,5 +1,7 @@
 //! Paths of the API.
 
+use std::borrow::Cow;
+
 use super::query::decode;
 
 /// What a path names.
@@ -26,8 +28,9 @@ pub(in super::super) enum Place {
 
 /// What a path names; `None` where it names nothing.
 pub(in super::super) fn place_of(path: &str) -> Option<Place> {
-    let parts: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(|part| decode(part, false)).collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let parts: Vec<Cow<'_, str>> =
+        path.split('/').filter(|part| !part.is_empty()).map(|part| decode(part, false)).collect();
+    let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
     match parts.as_slice() {
         ["version"] => Some(Place::Version),
         ["healthz" | "livez" | "readyz", ..] => Some(Place::Health),

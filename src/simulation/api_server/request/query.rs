@@ -1,5 +1,7 @@
 //! Query parameters.
 
+use std::borrow::Cow;
+
 /// The query parameters of a request, in their order.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Query(Vec<(String, String)>);
@@ -12,7 +14,7 @@ impl Query {
             pairs
                 .map(|pair| {
                     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                    (decode(name, true), decode(value, true))
+                    (decode(name, true).into_owned(), decode(value, true).into_owned())
                 })
                 .collect(),
         )
@@ -61,8 +63,11 @@ impl Query {
 }
 
 /// Decodes percent signs, and plus signs where they stand for spaces. A broken sign stays as it is.
-pub(super) fn decode(text: &str, plus_is_space: bool) -> String {
+pub(super) fn decode(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     let bytes = text.as_bytes();
+    if !bytes.iter().any(|byte| *byte == b'%' || (*byte == b'+' && plus_is_space)) {
+        return Cow::Borrowed(text);
+    }
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut index = 0;
     while let Some(&byte) = bytes.get(index) {
@@ -71,7 +76,7 @@ pub(super) fn decode(text: &str, plus_is_space: bool) -> String {
         index += if escaped.is_some() { 3 } else { 1 };
         decoded.push(escaped.unwrap_or(if byte == b'+' && plus_is_space { b' ' } else { byte }));
     }
-    String::from_utf8_lossy(&decoded).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }
 
 #[cfg(test)]

@@ -14,19 +14,38 @@ pub(in super::super) struct Decoded {
     pub(in super::super) unknown: Vec<String>,
 }
 
+/// Parts of an object that most writes leave as they are.
+const PARTS: [&str; 2] = ["metadata", "spec"];
+
 /// Decodes a value of a form.
 ///
 /// # Errors
 /// The first value that is of another type than its field, in the words of Go's decoder.
 pub(in super::super) fn decode(form: &Type, value: Value) -> Result<Decoded, String> {
-    let mut walk = Walk { unknown: Vec::new(), fault: None, fields: Vec::new(), place: String::new(), owner: "" };
-    let value = walk.value(form, value);
+    decode_changed(form, value, None)
+}
+
+/// Decodes an object of a form of which an earlier version was decoded: what is as it was then is not decoded again.
+///
+/// # Errors
+/// As [`decode`].
+pub(in super::super) fn decode_changed(
+    form: &Type,
+    value: Value,
+    decoded_before: Option<&Value>,
+) -> Result<Decoded, String> {
+    let mut walk = Walk::default();
+    let value = match (form, value) {
+        (Type::Map(map), Value::Object(fields)) if !map.name.is_empty() => walk.structure(map, fields, decoded_before),
+        (form, value) => walk.value(form, value),
+    };
     match walk.fault {
         Some(fault) => Err(fault),
         None => Ok(Decoded { value, unknown: walk.unknown }),
     }
 }
 
+#[derive(Default)]
 struct Walk<'a> {
     unknown: Vec<String>,
     fault: Option<String>,
@@ -58,7 +77,7 @@ impl<'a> Walk<'a> {
                 decoded.collect()
             }
             (Type::Map(map), Value::Object(fields)) if map.name.is_empty() => self.map(map, fields),
-            (Type::Map(map), Value::Object(fields)) => self.structure(map, fields),
+            (Type::Map(map), Value::Object(fields)) => self.structure(map, fields, None),
             (form, value) => self.wrong_type(&value, &go_type(form)),
         }
     }
@@ -79,9 +98,18 @@ impl<'a> Walk<'a> {
         Value::Object(decoded.collect())
     }
 
-    fn structure(&mut self, map: &'a MapType, fields: Map<String, Value>) -> Value {
+    fn structure(&mut self, map: &'a MapType, fields: Map<String, Value>, decoded_before: Option<&Value>) -> Value {
         let mut decoded = Map::new();
         for (name, value) in fields {
+            if decoded_before.is_some_and(|before| PARTS.contains(&&*name) && before.get(&name) == Some(&value)) {
+                debug_assert!(
+                    map.fields.get(&name).is_some_and(|field| is_decoded(&field.form, &value)),
+                    "{name} of {}: {value}",
+                    map.name
+                );
+                decoded.insert(name, value);
+                continue;
+            }
             let end = self.place.len();
             self.place.push_str(if end == 0 { "" } else { "." });
             self.place.push_str(&name);
@@ -161,6 +189,11 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Whether decoding a value would leave it as it is.
+fn is_decoded(form: &Type, value: &Value) -> bool {
+    decode(form, value.clone()).is_ok_and(|again| again.value == *value && again.unknown.is_empty())
+}
+
 fn scalar_name(kind: Scalar) -> &'static str {
     match kind {
         Scalar::String => "string",
@@ -225,18 +258,22 @@ fn is_struct(form: &Type) -> bool {
 /// Sets what Go writes of fields that are absent, and the defaults of the struct.
 fn complete(map: &MapType, decoded: &mut Map<String, Value>) {
     for (name, field) in &map.fields {
-        if decoded.contains_key(name) {
+        // Most fields are left out where they are absent: whether they are is looked at of the others only.
+        let comes = field.default.is_some()
+            || if field.optional {
+                !field.left_out_when_empty && !field.left_out_when_zero
+            } else {
+                !field.left_out_when_zero && (!field.left_out_when_empty || is_struct(&field.form))
+            };
+        if !comes || decoded.contains_key(name) {
             continue;
         }
-        if let Some(default) = &field.default {
-            decoded.insert(name.clone(), default.clone());
-        } else if field.optional {
-            if !field.left_out_when_empty && !field.left_out_when_zero {
-                decoded.insert(name.clone(), Value::Null);
-            }
-        } else if !field.left_out_when_zero && (!field.left_out_when_empty || is_struct(&field.form)) {
-            decoded.insert(name.clone(), zero(&field.form));
-        }
+        let value = match &field.default {
+            Some(default) => default.clone(),
+            None if field.optional => Value::Null,
+            None => zero(&field.form),
+        };
+        decoded.insert(name.clone(), value);
     }
     set_defaults(&map.name, decoded);
 }

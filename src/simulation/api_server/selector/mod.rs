@@ -6,6 +6,8 @@
 
 mod labels;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use self::labels::{LabelRequirement, read_labels};
@@ -51,7 +53,7 @@ impl Selector {
         }) && self
             .fields
             .iter()
-            .all(|requirement| (field_value(object, &requirement.field) == requirement.value) == requirement.equal)
+            .all(|requirement| (*field_value(object, &requirement.field) == *requirement.value) == requirement.equal)
     }
 
     /// Adds that the name must be this one.
@@ -62,14 +64,13 @@ impl Selector {
 }
 
 /// A field as selectors see it: text, and empty where it is absent.
-fn field_value(object: &Value, field: &str) -> String {
-    let path: Vec<&str> = field.split('.').collect();
-    match at(object, &path) {
-        Some(Value::String(text)) => text.clone(),
-        None | Some(Value::Null) if field == "spec.hostNetwork" || field == "spec.unschedulable" => "false".to_owned(),
-        None | Some(Value::Null) if field == "status.replicas" => "0".to_owned(),
-        None | Some(Value::Null) => String::new(),
-        Some(other) => other.to_string(),
+fn field_value<'a>(object: &'a Value, field: &str) -> Cow<'a, str> {
+    match field.split('.').try_fold(object, |value, name| value.get(name)) {
+        Some(Value::String(text)) => text.into(),
+        None | Some(Value::Null) if field == "spec.hostNetwork" || field == "spec.unschedulable" => "false".into(),
+        None | Some(Value::Null) if field == "status.replicas" => "0".into(),
+        None | Some(Value::Null) => "".into(),
+        Some(other) => other.to_string().into(),
     }
 }
 
@@ -160,7 +161,7 @@ pub(super) fn selector_text(selector: &Value) -> Option<String> {
 }
 
 /// Whether a selector object means an object with these labels.
-pub(super) fn selects(selector: &Value, labelled: &Value) -> bool {
+pub(in super::super) fn selects(selector: &Value, labelled: &Value) -> bool {
     let Some(text) = selector_text(selector) else { return false };
     read_labels(&text).is_ok_and(|labels| Selector { labels, fields: Vec::new() }.matches(labelled))
 }

@@ -163,3 +163,34 @@ fn a_namespace_goes_when_its_last_finalizer_is_taken_away_and_only_by_that() {
         assert_eq!(refusal(api.get("chat").await).code, 404);
     });
 }
+
+#[test]
+fn an_object_of_before_a_change_of_its_definition_is_made_to_fit_it_by_its_next_write() {
+    let jane = world().server.actor("jane");
+    let versions = |properties: Value| {
+        let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}});
+        json!([{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}])
+    };
+    let text = json!({"type": "string"});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"},
+            "versions": versions(json!({"kept": text, "dropped": text})),
+        },
+    });
+    jane.create(&definition).unwrap();
+    let spec = json!({"kept": "a", "dropped": "c"});
+    let metadata = json!({"name": "thing", "namespace": "default"});
+    jane.create(&json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": metadata, "spec": spec})).unwrap();
+
+    let added = json!({"type": "integer", "default": 3});
+    let changed = json!({"spec": {"versions": versions(json!({"kept": text, "added": added}))}});
+    let definitions = ("apiextensions.k8s.io/v1", "CustomResourceDefinition");
+    jane.merge(definitions, "", "things.example.com", "", changed).unwrap();
+    let things = ("example.com/v1", "Thing");
+    let labelled = json!({"metadata": {"labels": {"a": "b"}}});
+    let written = jane.merge(things, "default", "thing", "", labelled).unwrap();
+    assert_eq!(written.value["spec"], json!({"kept": "a", "added": 3}), "though nobody touched it");
+}

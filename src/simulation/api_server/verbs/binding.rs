@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    object::{at, copy, elements, meta, set, text},
+    kinds::with_condition,
+    object::{at, copy, meta, set, text},
     reply::{Content, Reply},
     request::{ApiRequest, WriteOptions},
     state::State,
@@ -34,12 +35,10 @@ pub(super) fn bind(state: &mut State, request: ApiRequest) -> Result<Reply, Stat
     for (key, value) in annotations.into_iter().flatten() {
         set(&mut bound, &["metadata", "annotations", key], value.clone());
     }
-    let mut conditions: Vec<Value> = elements(pod, &["status", "conditions"]).to_vec();
-    conditions.retain(|condition| text(condition, &["type"]) != Some("PodScheduled"));
-    conditions.push(json!({
+    let condition = json!({
         "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": state.now_text(),
-    }));
-    set(&mut bound, &["status", "conditions"], conditions);
+    });
+    set(&mut bound, &["status", "conditions"], with_condition(pod, condition));
     copy(&mut bound, pod, &["metadata", "resourceVersion"]);
     if !options.dry_run {
         state.put(&definition, bound, existing.owners.clone());

@@ -8,7 +8,6 @@ use super::{
     super::{
         admission::{AdmissionOperation, AdmissionReview, check_namespace, check_quota, complete_pod},
         definition::{BuiltIn, ResourceDefinition},
-        field_error::FieldError,
         kinds::{metadata_errors, prepare_create, reset_fields, validate_create},
         object::{at, meta, remove, set, text},
         ownership::{Operation, OwnerKey, Owners, UpdateRequest, update},
@@ -16,11 +15,12 @@ use super::{
         request::{ApiRequest, WriteOptions},
         schema::empty_object,
         state::State,
-        status_error::StatusError,
+        status_error::{Named, StatusError},
         version::ObjectVersion,
     },
     binding,
     decode::read_body,
+    eviction,
 };
 
 /// Names that are tried where the server makes the name.
@@ -28,15 +28,17 @@ const NAME_ATTEMPTS: usize = 8;
 
 /// Makes an object.
 pub(in super::super) fn create(state: &mut State, mut request: ApiRequest) -> Result<Reply, StatusError> {
-    if request.subresource == "binding" && request.definition.is(BuiltIn::Pod) {
-        return binding::bind(state, request);
+    match (request.subresource.as_str(), request.definition.is(BuiltIn::Pod)) {
+        ("binding", true) => return binding::bind(state, request),
+        ("eviction", true) => return eviction::evict(state, request),
+        _ => {}
     }
     if !request.subresource.is_empty() || request.name.is_some() {
         return Err(StatusError::method_not_allowed());
     }
     let options = WriteOptions::read(&request, "CreateOptions")?;
     let definition = request.definition.clone();
-    let given = read_body(&definition, request.take_body(), options.validation)?;
+    let given = read_body(&definition, request.take_body(), options.validation, None)?;
     let owners = given.owners().unwrap_or_default();
     let mut object = given.object;
     wipe(&mut object);
@@ -150,7 +152,7 @@ pub(super) fn make(
         set(&mut object, &["metadata", "finalizers"], json!(["kubernetes.io/pvc-protection"]));
     }
     set(&mut object, &["metadata", "creationTimestamp"], state.now_text());
-    let uid = state.identity.uid_for(definition);
+    let uid = state.identity.uid_for(definition, &object);
     set(&mut object, &["metadata", "uid"], uid);
     name_it(state, definition, &mut object)?;
     let place = format!("{} {}/{}", definition.storage, meta(&object, "namespace"), meta(&object, "name"));
@@ -162,15 +164,11 @@ pub(super) fn make(
     if definition.built_in().is_some() || errors.is_empty() {
         errors.splice(0..0, metadata_errors(definition, &object));
     }
-    if definition.built_in().is_none() {
-        errors.extend(FieldError::rules_unchecked(&errors));
-    }
     let name = meta(&object, "name").to_owned();
-    if errors.is_empty() {
-        errors = state.ask_hooks(&creation(definition, &name, user, &object))?;
-    }
+    state.check_rules(&creation(definition, &name, user, &object), definition, &mut errors)?;
     if !errors.is_empty() {
-        return Err(StatusError::invalid(definition.kind_named(), &name, &errors));
+        let kind = text(&object, &["kind"]).unwrap_or(&definition.kind);
+        return Err(StatusError::invalid(Named { name: kind, ..definition.kind_named() }, &name, &errors));
     }
     if definition.is(BuiltIn::Namespace) {
         set(&mut object, &["metadata", "labels", "kubernetes.io/metadata.name"], name.clone());

@@ -1,14 +1,18 @@
 //! The object in a request, as the server understands it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::{
     definition::{ResourceDefinition, Rules},
     object::{remove, text},
     ownership::Owners,
     request::{Body, FieldValidation},
-    schema::{builtin_type, decode::decode},
+    schema::{
+        builtin_type,
+        decode::{decode, decode_changed},
+    },
     status_error::StatusError,
+    version::ObjectVersion,
 };
 
 /// Bytes of a body that a message shows.
@@ -58,6 +62,7 @@ pub(super) fn read_body(
     definition: &ResourceDefinition,
     body: Body,
     validation: FieldValidation,
+    existing: Option<&ObjectVersion>,
 ) -> Result<Given, StatusError> {
     let summary = summary(&body);
     let kind = &definition.kind;
@@ -75,7 +80,7 @@ pub(super) fn read_body(
     }
     check_type(definition, &mut value, &summary)?;
     let version = definition.version.clone();
-    complete(definition, value, validation).map_err(|fault| {
+    complete(definition, value, validation, existing).map_err(|fault| {
         StatusError::bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {kind}: {}",
             fault.message()
@@ -116,19 +121,25 @@ fn check_type(definition: &ResourceDefinition, value: &mut Value, summary: &str)
     Ok(())
 }
 
-/// The object with what its kind does to it: unknown fields go, defaults come.
+/// The object with what its kind does to it: unknown fields go, defaults come. Where the object exists, nothing is done again
+/// to what of it stays.
 pub(super) fn complete(
     definition: &ResourceDefinition,
     mut value: Value,
     validation: FieldValidation,
+    existing: Option<&ObjectVersion>,
 ) -> Result<Given, DecodeFault> {
+    // An object of before its kind was defined as it is now may have what is unknown by now, and lack a default.
+    let existing =
+        existing.filter(|existing| existing.revision > definition.defined_at).map(|existing| &existing.value);
+    let existing = existing.filter(|existing| existing.get("apiVersion") == value.get("apiVersion"));
     let managed = remove(&mut value, &["metadata", "managedFields"]);
     let (object, unknown) = match &definition.rules {
         Rules::BuiltIn(_) => {
-            let decoded = decode(&definition.form, value).map_err(DecodeFault::Unreadable)?;
+            let decoded = decode_changed(&definition.form, value, existing).map_err(DecodeFault::Unreadable)?;
             (decoded.value, decoded.unknown)
         }
-        Rules::Custom(rules) => complete_custom(value, &rules.schema)?,
+        Rules::Custom(rules) => complete_custom(value, &definition.kind, &rules.schema, existing)?,
     };
     let mut warnings = Vec::new();
     match validation {
@@ -141,18 +152,66 @@ pub(super) fn complete(
     Ok(Given { object, managed, warnings })
 }
 
-fn complete_custom(mut value: Value, schema: &Value) -> Result<(Value, Vec<String>), DecodeFault> {
+/// An object of another kind is refused later, and is until then left as it is.
+fn complete_custom(
+    mut value: Value,
+    kind: &str,
+    schema: &Value,
+    existing: Option<&Value>,
+) -> Result<(Value, Vec<String>), DecodeFault> {
+    let whole = || complete_custom(value.clone(), kind, schema, None).ok();
+    let whole = if cfg!(debug_assertions) && existing.is_some() { whole() } else { None };
     let mut unknown = Vec::new();
-    if let (Some(metadata), Some(form)) = (remove(&mut value, &["metadata"]), builtin_type("meta/v1.ObjectMeta")) {
+    let metadata_stays = existing.is_some_and(|existing| existing.get("metadata") == value.get("metadata"));
+    let unchanged = existing.map(|existing| Unchanged::take(&mut value, existing)).unwrap_or_default();
+    if !metadata_stays
+        && let (Some(metadata), Some(form)) = (remove(&mut value, &["metadata"]), builtin_type("meta/v1.ObjectMeta"))
+    {
         let decoded = decode(&form, metadata).map_err(DecodeFault::Unreadable)?;
         unknown.extend(decoded.unknown.iter().map(|told| told.replacen('"', "\"metadata.", 1)));
         super::super::object::set(&mut value, &["metadata"], decoded.value);
     }
-    let paths = crate::structural::prune(&mut value, schema);
-    unknown.extend(paths.iter().map(|path| format!("unknown field {path:?}")));
-    crate::structural::fill(&mut value, schema);
+    if text(&value, &["kind"]) == Some(kind) {
+        let paths = crate::structural::prune(&mut value, schema);
+        unknown.extend(paths.iter().map(|path| format!("unknown field {path:?}")));
+        crate::structural::fill(&mut value, schema);
+    }
     whole_numbers(&mut value);
+    unchanged.put_back(&mut value);
+    debug_assert!(whole.is_none_or(|(whole, _)| whole == value), "{kind}: {value}");
     Ok((value, unknown))
+}
+
+/// What of an object is as it was stored, taken out of it: nothing is to be done to it, and it is most of it.
+#[derive(Debug, Default)]
+struct Unchanged {
+    spec: Option<Value>,
+    status: Map<String, Value>,
+}
+
+impl Unchanged {
+    fn take(value: &mut Value, stored: &Value) -> Self {
+        let mut unchanged = Self::default();
+        let Some(fields) = value.as_object_mut() else { return unchanged };
+        if fields.get("spec").is_some() && fields.get("spec") == stored.get("spec") {
+            unchanged.spec = fields.remove("spec");
+        }
+        if let (Some(Value::Object(status)), Some(stored)) = (fields.get_mut("status"), stored.get("status")) {
+            let same = |(name, value): &(String, Value)| stored.get(name) == Some(value);
+            (unchanged.status, *status) = std::mem::take(status).into_iter().partition(same);
+        }
+        unchanged
+    }
+
+    fn put_back(self, value: &mut Value) {
+        let Some(fields) = value.as_object_mut() else { return };
+        if let Some(spec) = self.spec {
+            fields.insert("spec".to_owned(), spec);
+        }
+        if let Some(Value::Object(status)) = fields.get_mut("status") {
+            status.extend(self.status);
+        }
+    }
 }
 
 /// A number without a fraction is written without a point, as Go writes it.

@@ -138,7 +138,11 @@ pub(in super::super) fn delete_one(
     Ok((gone.unwrap_or(left), true))
 }
 
-fn check_preconditions(
+/// Looks at what the request demands of the object.
+///
+/// # Errors
+/// 409 where the object is another one, or at another version.
+pub(super) fn check_preconditions(
     definition: &ResourceDefinition,
     existing: &ObjectVersion,
     options: &DeleteOptions,

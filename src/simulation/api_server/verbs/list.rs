@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::{
@@ -16,7 +17,7 @@ use super::super::{
     state::State,
     status_error::{Named, StatusError},
     version::ObjectVersion,
-    watch::WatchPlan,
+    watch::{Watch, WatchPlan},
 };
 
 pub(super) fn selector_of(request: &ApiRequest) -> Result<Selector, StatusError> {
@@ -144,7 +145,7 @@ pub(in super::super) fn list(state: &mut State, request: &ApiRequest) -> Result<
             set(&mut metadata, &["remainingItemCount"], left);
         }
     }
-    Ok(Reply::new(200, Content::Bytes(write_list(request, &metadata, &chosen, !selector.is_everything()))))
+    Ok(Reply::new(200, Content::Pieces(write_list(request, &metadata, &chosen, !selector.is_everything()))))
 }
 
 /// The revision at which a list is served.
@@ -186,21 +187,33 @@ fn revision_to_serve(
     Ok(current)
 }
 
-/// Writes a list around the bytes of its elements, which are kept.
-fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersion>], selected: bool) -> Bytes {
+/// What a list says of itself.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    metadata: &'a Value,
+}
+
+/// Writes a list around the bytes of its elements, which are kept and go out as they are: whoever is told an element again can
+/// tell so by its place in memory.
+fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersion>], selected: bool) -> Vec<Bytes> {
     let definition = &request.definition;
     let (kind, version) = match request.representation {
         Representation::Full => (definition.list_kind.clone(), definition.api_version()),
         Representation::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
     };
-    let head = json!({ "kind": kind, "apiVersion": version, "metadata": metadata }).to_string();
-    let head = head.strip_suffix('}').unwrap_or(&head).as_bytes();
+    let mut head = serde_json::to_vec(&Head { api_version: &version, kind: &kind, metadata }).unwrap_or_default();
+    // What the list holds comes before its closing brace.
+    head.pop();
     // Where a selector leaves nothing of a built-in kind, or of metadata, Go writes the list that was never made.
     // A list of the cache is one that was made.
     let made = request.query.given("resourceVersion").is_some();
     let in_go = definition.built_in().is_some() || request.representation == Representation::Metadata;
     if objects.is_empty() && selected && !made && in_go {
-        return [head, b",\"items\":null}"].concat().into();
+        head.extend_from_slice(b",\"items\":null}");
+        return vec![head.into()];
     }
     let item = |object: &Arc<ObjectVersion>| -> Bytes {
         let same_version = super::super::object::text(&object.value, &["apiVersion"]) == Some(version.as_str());
@@ -215,19 +228,17 @@ fn write_list(request: &ApiRequest, metadata: &Value, objects: &[Arc<ObjectVersi
             representation => object_bytes(object, definition, representation),
         }
     };
-    let items: Vec<Bytes> = objects.iter().map(item).collect();
-    let size = items.iter().map(|item| item.len() + 1).sum::<usize>();
-    let mut written = BytesMut::with_capacity(head.len() + size + 16);
-    written.put_slice(head);
-    written.put_slice(b",\"items\":[");
-    for (index, item) in items.iter().enumerate() {
+    head.extend_from_slice(b",\"items\":[");
+    let mut pieces = Vec::with_capacity(2 + 2 * objects.len());
+    pieces.push(head.into());
+    for (index, object) in objects.iter().enumerate() {
         if index > 0 {
-            written.put_u8(b',');
+            pieces.push(Bytes::from_static(b","));
         }
-        written.put_slice(item);
+        pieces.push(item(object));
     }
-    written.put_slice(b"]}");
-    written.freeze()
+    pieces.push(Bytes::from_static(b"]}"));
+    pieces
 }
 
 /// Follows changes.
@@ -268,5 +279,5 @@ pub(in super::super) fn watch(state: &mut State, request: &ApiRequest) -> Result
         until: seconds
             .and_then(|seconds| state.clock.now().saturating_add(jiff::SignedDuration::from_secs(seconds)).ok()),
     };
-    Ok(Reply::new(200, Content::Watch(Box::new(plan))))
+    Ok(Reply::new(200, Content::Watch(Box::new(Watch::begun(plan, state)))))
 }

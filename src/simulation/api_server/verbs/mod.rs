@@ -8,6 +8,7 @@ mod binding;
 mod create;
 mod decode;
 mod delete;
+mod eviction;
 mod list;
 mod patch;
 mod read;

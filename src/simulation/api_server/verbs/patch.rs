@@ -94,27 +94,37 @@ fn changed(
     validation: FieldValidation,
 ) -> Result<Given, StatusError> {
     let patch = body.json().map_err(|error| StatusError::bad_request(format!("error decoding patch: {error}")))?;
-    let patched = patched(definition, existing, kind, &patch)?;
-    complete(definition, patched, validation).map_err(|fault| {
+    // Owners are of no concern to nearly every patch, and long.
+    let names_owners = says(&patch, "managedFields");
+    let before = if names_owners { existing.whole() } else { existing.value.clone() };
+    let patched = patched(definition, before, kind, &patch)?;
+    complete(definition, patched, validation, Some(existing)).map_err(|fault| {
         let shown = match kind {
             PatchKind::Strategic => patch.to_string(),
-            _ => self::patched(definition, existing, kind, &patch).map(|it| it.to_string()).unwrap_or_default(),
+            _ => self::patched(definition, existing.whole(), kind, &patch).map(|it| it.to_string()).unwrap_or_default(),
         };
         let error = FieldError::invalid("patch", &json!(shown), &fault.message());
         StatusError::invalid(Named { group: "", name: "" }, "", &[error])
     })
 }
 
+/// Whether any text of a value, or the name of any field, has this in it.
+fn says(value: &Value, word: &str) -> bool {
+    match value {
+        Value::String(text) => text.contains(word),
+        Value::Array(elements) => elements.iter().any(|element| says(element, word)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains(word) || says(value, word)),
+        _ => false,
+    }
+}
+
 /// The object that a patch makes, before its kind does anything to it.
 fn patched(
     definition: &ResourceDefinition,
-    existing: &ObjectVersion,
+    mut object: Value,
     kind: PatchKind,
     patch: &Value,
 ) -> Result<Value, StatusError> {
-    // Owners are of no concern to nearly every patch, and long.
-    let mut object =
-        if patch.to_string().contains("managedFields") { existing.whole() } else { existing.value.clone() };
     match kind {
         PatchKind::Json => patching::json(object, patch),
         PatchKind::Merge if !patch.is_object() => {
@@ -198,7 +208,7 @@ fn apply_object(
         now: &now,
     };
     let (object, owners) = apply(&apply_request, owners)?;
-    let given = complete(&definition, object, FieldValidation::Ignore)
+    let given = complete(&definition, object, FieldValidation::Ignore, existing.as_deref())
         .map_err(|fault| StatusError::internal_without_reason(&fault.message()))?;
     let mut object = given.object;
     check_place(&definition, &mut object, request)?;

@@ -25,7 +25,8 @@ pub(in super::super) fn replace(state: &mut State, mut request: ApiRequest) -> R
     }
     check_subresource(&definition, &request.subresource, request.name())?;
     let options = WriteOptions::read(&request, "UpdateOptions")?;
-    let given = read_body(&definition, request.take_body(), options.validation)?;
+    let existing = state.store.get(&definition.storage, request.namespace(), request.name()).cloned();
+    let given = read_body(&definition, request.take_body(), options.validation, existing.as_deref())?;
     let given_owners = if request.subresource.is_empty() { given.owners() } else { None };
     let mut object = given.object;
     adopt_namespace(&definition, &mut object, request.namespace())?;
@@ -39,7 +40,6 @@ pub(in super::super) fn replace(state: &mut State, mut request: ApiRequest) -> R
     let mut warnings = given.warnings;
     warnings.extend(drop_repeated_owners(&mut object));
     let now = state.now_text();
-    let existing = state.store.get(&definition.storage, request.namespace(), request.name()).cloned();
     let live = existing.as_ref().map(|existing| (*existing.owners).clone()).unwrap_or_default();
     let api_version = definition.api_version();
     let empty;

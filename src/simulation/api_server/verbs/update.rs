@@ -69,9 +69,7 @@ pub(super) fn store(
         old: Some(old),
     };
     let mut errors = errors_of(definition, update.subresource, &new, old);
-    if errors.is_empty() {
-        errors = state.ask_hooks(&review)?;
-    }
+    state.check_rules(&review, definition, &mut errors)?;
     if !errors.is_empty() {
         return Err(StatusError::invalid(definition.kind_named(), name, &errors));
     }
@@ -158,9 +156,6 @@ fn errors_of(definition: &ResourceDefinition, subresource: &str, new: &Value, ol
         errors.extend(changed.iter().cloned().chain(changed.iter().cloned()));
     }
     errors.extend(validate_update(definition, subresource, new, old));
-    if definition.built_in().is_none() {
-        errors.extend(FieldError::rules_unchecked(&errors));
-    }
     errors
 }
 

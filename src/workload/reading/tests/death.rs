@@ -102,6 +102,17 @@ fn an_engine_that_ended_before_its_probe_died_by_itself() {
 }
 
 #[test]
+fn an_engine_that_was_killed_for_memory_died_by_itself_also_where_its_server_outlived_the_probe() {
+    let report = ProbeReport::new(ProbeEnding::Measured, "");
+    let killed = |reason: &str| {
+        let engine = container(ENGINE, ended(2, 32, 0, reason, ""));
+        classes(&canary_pod("Succeeded", engine, reported(3, 31, &report)))
+    };
+    assert_eq!(killed("OOMKilled"), [EngineFailureClass::OutOfMemory]);
+    assert_eq!(killed("Completed"), []);
+}
+
+#[test]
 fn an_engine_that_ended_before_its_probe_began_died_unless_the_pod_was_ended() {
     let engine = || container(ENGINE, ended(2, 3, 1, "Error", REFUSED));
     let starting = canary_pod("Pending", engine(), waiting("PodInitializing"));

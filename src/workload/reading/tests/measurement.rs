@@ -26,6 +26,7 @@ fn a_canary_that_showed_everything_passes() {
     assert_eq!((trial.restarts, trial.ran_throughout, trial.oom_events), (Some(0), Some(true), Some(0)));
     assert_eq!((trial.within_slo, trial.throughput), (Some(58), Some(8.5)));
     assert_eq!(trial.latency_ms_p95.map(f64::round), Some(956.0));
+    assert_eq!(trial.gpu_memory_percent_max, Some(93));
     assert_eq!(trial.met, report().met);
     assert_eq!(trial.client_kept_up, Some(true));
 }
@@ -138,13 +139,6 @@ fn each_ending_of_a_canary_comes_to_its_verdict() {
         ),
         ("no report", unreported(), None, TrialVerdict::Inconclusive, TrialReason::InfrastructureFault),
         (
-            "deadline",
-            with_reason(unreported(), "DeadlineExceeded", ""),
-            None,
-            TrialVerdict::Inconclusive,
-            TrialReason::InfrastructureFault,
-        ),
-        (
             "evicted",
             with_reason(unreported(), "Evicted", ""),
             None,
@@ -155,6 +149,21 @@ fn each_ending_of_a_canary_comes_to_its_verdict() {
         let (found, reasons) = judged(&pod, ended_by);
         assert_eq!(found, verdict, "{what}: {reasons:?}");
         assert!(reasons.contains(&reason), "{what}: {reasons:?}");
+        let is_of_the_cluster = reasons.contains(&TrialReason::InfrastructureFault);
+        assert!(reason != TrialReason::TimeWasUp || !is_of_the_cluster, "{what}: {reasons:?}");
+    }
+}
+
+#[test]
+fn a_canary_that_its_pod_s_deadline_ends_had_no_more_time_and_nothing_is_wrong_with_the_cluster() {
+    let engine = || container(ENGINE, ended(2, 40, 137, "Error", ""));
+    let told = canary_pod("Failed", engine(), reported(3, 39, &ProbeReport::new(ProbeEnding::OutOfTime, "")));
+    let silent = canary_pod("Failed", engine(), ended(3, 39, 137, "Error", ""));
+    for pod in [told, silent] {
+        let (verdict, reasons) = judged(&with_reason(pod, "DeadlineExceeded", ""), None);
+        assert_eq!(verdict, TrialVerdict::Inconclusive, "{reasons:?}");
+        assert!(reasons.contains(&TrialReason::TimeWasUp), "{reasons:?}");
+        assert!(!reasons.contains(&TrialReason::InfrastructureFault), "{reasons:?}");
     }
 }
 

@@ -146,6 +146,7 @@ fn report() -> ProbeReport {
             count: Some(1),
             driver_version: Some("570".to_owned()),
             sharing: Some("none".to_owned()),
+            memory_percent_max: Some(93),
         }),
         ..ProbeReport::new(ProbeEnding::Measured, "")
     }

@@ -61,6 +61,8 @@ const SIGNATURES: &[(&[&str], Cue)] = &[
     (&["std::bad_alloc"], Cue::HostOutOfMemory),
     (&["can't allocate memory"], Cue::HostOutOfMemory),
     (&["Cannot allocate memory"], Cue::HostOutOfMemory),
+    // Our own guard's word, which counts what the kernel does in the engine's container.
+    (&["phaseloop guard: the kernel killed"], Cue::HostOutOfMemory),
     // Another process gave memory of the card back while this one measured it.
     (&["Error in memory profiling. Initial free memory"], Cue::ClusterFault),
     (&["devices are busy or unavailable"], Cue::ClusterFault),
@@ -171,6 +173,7 @@ mod tests {
                 Cue::HostOutOfMemory,
             ),
             ("OSError: [Errno 12] Cannot allocate memory", Cue::HostOutOfMemory),
+            ("phaseloop guard: the kernel killed 1 of the engine's processes for memory", Cue::HostOutOfMemory),
             ("RuntimeError: CUDA error: uncorrectable ECC error encountered", Cue::HardwareFault),
             ("a double bit ECC error", Cue::HardwareFault),
             ("CUDA error: uncorrectable NVLink error detected", Cue::HardwareFault),

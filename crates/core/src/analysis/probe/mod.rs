@@ -6,12 +6,14 @@
 //! judgement of the figures.
 
 mod encoder;
+mod fields;
 mod report;
 mod text;
 
 pub use encoder::{MESSAGE_BYTES_DEFAULT, ReportPart};
+pub use fields::PROBE_REPORT_FIELDS;
 pub use report::{
     DEATHS_MAX, DETAIL_LENGTH_MAX, MetricSpread, ProbeEnding, ProbeReport, ProbeTimes, ReportedDeath, ReportedEngine,
     ReportedGPU, ReportedMetric,
 };
-pub use text::{PROBE_REPORT_FIELDS, ProbeReportError};
+pub use text::ProbeReportError;

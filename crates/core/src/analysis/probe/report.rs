@@ -212,4 +212,7 @@ pub struct ReportedGPU {
     pub driver_version: Option<String>,
     /// `none`, `time-slicing`, `mps` or `mig`.
     pub sharing: Option<String>,
+    /// Largest share of any of their memories that was in use, percent, rounded up: totals, because processes of other pods are
+    /// not told apart.
+    pub memory_percent_max: Option<u32>,
 }

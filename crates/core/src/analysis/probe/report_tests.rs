@@ -102,6 +102,7 @@ fn full() -> ProbeReport {
             count: Some(1),
             driver_version: Some("570.86.15".to_owned()),
             sharing: Some("none".to_owned()),
+            memory_percent_max: Some(93),
         }),
         ..ProbeReport::new(ProbeEnding::Measured, "")
     }
@@ -351,7 +352,7 @@ prop_compose! {
         pace in option::of((figure(), figure(), option::of(figure()))),
         failures in collection::vec(death(), 0..DEATHS_MAX),
         engine in option::of(engine()),
-        gpu in option::of((option::of("\\PC{0,30}"), option::of(0_u32..9))),
+        gpu in option::of((option::of("\\PC{0,30}"), option::of(0_u32..9), option::of(0_u32..=100))),
     ) -> ProbeReport {
         let mut instants = instants;
         instants.sort_unstable();
@@ -377,7 +378,7 @@ prop_compose! {
             }),
             deaths: failures.into_iter().zip(0_i64..).map(|(failure, place)| ReportedDeath { at: time(place), failure }).collect(),
             engine,
-            gpu: gpu.map(|(product, count)| ReportedGPU { product, count, ..ReportedGPU::default() }),
+            gpu: gpu.map(|(product, count, memory_percent_max)| ReportedGPU { product, count, memory_percent_max, ..ReportedGPU::default() }),
             ..ProbeReport::new(ending, "")
         }
     }

@@ -47,40 +47,6 @@ const BOUNDED_METRICS: [(&str, Metric); 2] = [("ttft", Metric::TimeToFirstToken)
 /// The name of the gaps between tokens.
 const INTER_TOKEN_LATENCY: &str = "itl";
 
-/// The fields of the text with their meaning, for the reference. A test holds them against what is written.
-pub const PROBE_REPORT_FIELDS: &[(&str, &str)] = &[
-    ("v", "version, 1"),
-    ("e", "how the probe ended: a name of `ProbeEnding`"),
-    ("d", "why, in one line"),
-    ("t", "first contact, ready, start and end of the measurement: milliseconds since 1970, or null"),
-    ("r", "requests offered, completed, failed"),
-    ("g", "requests within every limit"),
-    ("m", "which ones: schedule hash, and one bit per offered request as hexadecimal digits"),
-    (
-        "q",
-        "metrics `ttft`, `tpot`, `itl`, `e2e` (ms), `rps`, `otps` (per second): samples, mean, standard deviation, \
-         then MAD, minimum, median, p90, p95, p99, maximum; one figure alone is written once",
-    ),
-    (
-        "b",
-        "what `ttft` and `e2e` (ms) came to at least, over the requests that were answered or cut off when the time was up: how \
-         many, how many of them were cut off before it, mean, standard deviation; left out where none was cut off",
-    ),
-    ("s", "the engine's own means of TTFT, ITL, E2E and queue time (ms), preemptions, largest KV cache use"),
-    (
-        "w",
-        "first tokens, and whole answers, between the first and the last look at the engine's metrics: counted by the engine, \
-         by the client, of how many it is not sure, and the client's mean (ms)",
-    ),
-    ("p", "the client's delay behind its schedule, mean and p99, and the mean interval between arrivals (ms)"),
-    ("f", "deaths: time, class, `Overcommitted` or `Starved`, exit code, deciding line"),
-    ("n", "engine and version"),
-    ("o", "served model"),
-    ("c", "the engine's effective configuration by flag"),
-    ("u", "GPUs: product, count, driver, sharing; left out where nobody saw them"),
-    ("x", "parts that the message had no room for"),
-];
-
 /// The text is no report of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeReportError {
@@ -131,7 +97,7 @@ struct AnyVersion {
     v: u32,
 }
 
-/// The text's own form, see [`PROBE_REPORT_FIELDS`]. What is absent is not written.
+/// The text's own form, see [`PROBE_REPORT_FIELDS`](super::PROBE_REPORT_FIELDS). What is absent is not written.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
@@ -167,6 +133,8 @@ pub(super) struct Message {
     c: Option<BTreeMap<String, String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     u: Option<GPUText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    k: Option<u32>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     x: BTreeSet<ReportPart>,
 }
@@ -232,10 +200,13 @@ impl Message {
                 let flags = engine.configuration.iter().take(FLAGS_MAX);
                 flags.map(|(name, value)| (cut(name), cut(value))).collect()
             }),
-            u: report.gpu.as_ref().map(|ReportedGPU { product, count, driver_version, sharing }| {
-                let text = |text: &Option<String>| text.as_deref().map(cut);
-                (text(product), *count, text(driver_version), text(sharing))
-            }),
+            u: report.gpu.as_ref().map(
+                |ReportedGPU { product, count, driver_version, sharing, memory_percent_max: _ }| {
+                    let text = |text: &Option<String>| text.as_deref().map(cut);
+                    (text(product), *count, text(driver_version), text(sharing))
+                },
+            ),
+            k: report.gpu.as_ref().and_then(|gpu| gpu.memory_percent_max),
             x: report.dropped.clone(),
         }
     }
@@ -282,6 +253,7 @@ impl Message {
                 count,
                 driver_version,
                 sharing,
+                memory_percent_max: self.k,
             }),
             dropped: self.x,
         })
@@ -296,6 +268,9 @@ impl Message {
         let flag_count = self.c.as_ref().map_or(0, BTreeMap::len);
         if self.d.chars().count() > DETAIL_LENGTH_MAX || texts.any(|text| text.chars().count() > TEXT_LENGTH_MAX) {
             return impossible("length of a text");
+        }
+        if self.k.is_some_and(|percent| percent > 100) {
+            return impossible("share of a card's memory");
         }
         if flag_count > FLAGS_MAX || self.f.len() > DEATHS_MAX { impossible("number of entries") } else { Ok(()) }
     }

@@ -272,14 +272,14 @@ fn a_target_is_free_when_nobody_lays_claim_to_it() {
             "promotion p1 waits to be validated",
         ),
         (
-            TargetClaims { frozen_by: name("pod-3"), unvalidated_promotion: name("p1"), ..claims() },
+            TargetClaims { frozen_by: name("c-3"), unvalidated_promotion: name("p1"), ..claims() },
             vec![&active],
             false,
             GateReason::TargetFrozen,
-            "pod-3 was not seen to end; look at its node, then run phaseloop retry",
+            "the pod of canary c-3 was not seen to end; look at its node, then run phaseloop retry tuningcanary/c-3",
         ),
         (
-            TargetClaims { ruling_escalation: name("older"), frozen_by: name("pod-3"), ..claims() },
+            TargetClaims { ruling_escalation: name("older"), frozen_by: name("c-3"), ..claims() },
             vec![],
             false,
             GateReason::OtherEscalationRules,

@@ -8,7 +8,7 @@ use crate::{policy::ledger::TuningRunFacts, prelude::*};
 pub struct TargetClaims {
     /// The older Escalation that rules this target.
     pub ruling_escalation: Option<String>,
-    /// The test pod that was not seen to end.
+    /// The canary whose pod was not seen to end.
     pub frozen_by: Option<String>,
     /// The promotion that is neither validated nor otherwise over.
     pub unvalidated_promotion: Option<String>,
@@ -21,8 +21,10 @@ pub fn check_target(claims: &TargetClaims, other_runs: &[&TuningRunFacts]) -> Ga
     if let Some(name) = &claims.ruling_escalation {
         return closed(GateReason::OtherEscalationRules, format!("escalation {name} is older and rules this target"));
     }
-    if let Some(pod) = &claims.frozen_by {
-        let message = format!("{pod} was not seen to end; look at its node, then run phaseloop retry");
+    if let Some(canary) = &claims.frozen_by {
+        let message = format!(
+            "the pod of canary {canary} was not seen to end; look at its node, then run phaseloop retry tuningcanary/{canary}"
+        );
         return closed(GateReason::TargetFrozen, message);
     }
     if let Some(run) = other_runs.iter().find(|run| run.ended_at.is_none()) {

@@ -17,6 +17,7 @@ fn good() -> TrialMeasurement {
         met: None,
         throughput: None,
         latency_ms_p95: None,
+        gpu_memory_percent_max: None,
     }
 }
 
@@ -244,4 +245,10 @@ fn a_limit_holds_both_ways_and_a_figure_that_nobody_saw_keeps_none() {
     assert_eq!(judged(None, &TrialLimits::default()).0, TrialVerdict::Passed);
     let memory = TrialLimits { gpu_memory_percent_max: Some(90), ..TrialLimits::default() };
     assert_eq!(judged(None, &memory), (TrialVerdict::Inconclusive, vec![TrialReason::EvidenceMissing]));
+    for (seen, verdict, reasons_of_it) in
+        [(90, TrialVerdict::Passed, vec![]), (91, TrialVerdict::Failed, vec![TrialReason::LimitExceeded])]
+    {
+        let judgement = judge_trial(&TrialMeasurement { gpu_memory_percent_max: Some(seen), ..good() }, &memory);
+        assert_eq!((judgement.verdict, reasons(&judgement)), (verdict, reasons_of_it), "{seen}");
+    }
 }
