@@ -49,12 +49,19 @@ fn named(name: &str) -> String {
     name.split('-').map(|part| if is_made(part) { "X" } else { part }).collect::<Vec<_>>().join("-")
 }
 
+/// A column as it is every day: the schedule of a story is half a day from whenever it is told.
+fn column(text: &str) -> String {
+    match text.strip_suffix(" * * *") {
+        Some(time) if time.split(' ').all(|part| part.parse::<u8>().is_ok()) => "DAILY".to_owned(),
+        _ => text.split(' ').map(every_day).collect::<Vec<_>>().join(" "),
+    }
+}
+
 /// Lines that are alike on every day are shown once: a baseline takes three nights, and sometimes four.
 fn table(text: &str) -> String {
     let line = |line: &str| {
         let mut words = line.split("   ").map(str::trim).filter(|it| !it.is_empty());
         let name = words.next().map(named);
-        let column = |text: &str| text.split(' ').map(every_day).collect::<Vec<_>>().join(" ");
         name.into_iter().chain(words.map(column)).collect::<Vec<_>>().join("  ")
     };
     let mut lines: Vec<String> = text.lines().map(|text| line(text) + "\n").collect();
@@ -70,6 +77,7 @@ fn a_table_is_alike_in_every_second_and_whatever_a_hash_is_made_of() {
     assert_eq!(promotions.map(named), ["chat-X"; 2].map(str::to_owned));
     assert_eq!(named("chat-7b5700bhuu-20261130-2"), "chat-X-X-2");
     assert_eq!(table("chat   Degraded   vllm_oom,pass_rate_drop   55s\n"), "chat  Degraded  vllm_oom  SPAN\n");
+    assert_eq!(table("chat   chat   41 16 * * *   Etc/UTC\n"), "chat  chat  DAILY  Etc/UTC\n");
 }
 
 #[allow(clippy::disallowed_methods, reason = "whoever changes what users see says so")]
