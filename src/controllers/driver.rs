@@ -133,13 +133,14 @@ struct Step<'a, K: Kind> {
 }
 
 impl<K: Kind> Step<'_, K> {
-    /// Remembers, acts, reports, in this order; stops at the first failure.
+    /// Remembers, acts, reports, in this order; stops at the first failure. What rarely happens is boxed: else every look would
+    /// carry the room for it.
     async fn carry_out(mut self, plan: Plan<Report<K::Status>>) -> Result<Wake, ReconcileError> {
         if let Some(violation) = check_plan(&plan).into_iter().next() {
             return Err(ReconcileError::Unsound { key: self.key.clone(), violation });
         }
         if !self.leads() {
-            return self.release_only(plan).await;
+            return Box::pin(self.release_only(plan)).await;
         }
         if let Some(cycle) = &plan.report.cycle {
             tracing::Span::current().record("cycle", cycle);
@@ -155,7 +156,7 @@ impl<K: Kind> Step<'_, K> {
             }
             for effect in K::build(&self.valid, intent, self.now) {
                 if let Err(error) = self.execute(&effect).await {
-                    return self.refused(&effect, error).await;
+                    return Box::pin(self.refused(&effect, error)).await;
                 }
             }
         }

@@ -12,6 +12,7 @@ pub mod chance;
 pub mod cluster;
 pub mod crash;
 pub mod engine;
+pub mod field;
 pub mod operator;
 pub mod oracle;
 pub mod program;

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::owned::{controller_of, key_of};
 use crate::simulation::api_server::{ApiServer, Change, ChangeKind};
+use crate::simulation::field::At as _;
 
 /// An object of a namespace, by namespace and name.
 pub type Key = (String, String);
@@ -86,7 +87,7 @@ impl ClusterView {
     }
 
     fn take(&mut self, change: &Change, touched: &mut Touched) {
-        let going = change.object.value.pointer("/metadata/deletionTimestamp").is_some();
+        let going = change.object.value.at("/metadata/deletionTimestamp").is_some();
         touched.deletions |= going || change.kind == ChangeKind::Deleted;
         match &*change.resource {
             "pods" => {

@@ -29,6 +29,7 @@ use crate::{
     simulation::{
         api_server::{ApiServer, Change, ChangeKind},
         chance::Chance,
+        field::At as _,
     },
 };
 
@@ -274,7 +275,7 @@ impl Replica {
         }
         let at = self.heard_at();
         let label = |key: &str| Some(object.get("metadata")?.get("labels")?.get(key)?.as_str()?.to_owned());
-        let text = |place: &str| object.pointer(place).and_then(Value::as_str).unwrap_or_default();
+        let text = |place: &str| object.at(place).and_then(Value::as_str).unwrap_or_default();
         let changed = ChangedObject {
             kind: text("/kind"),
             namespace: text("/metadata/namespace"),
@@ -311,6 +312,14 @@ impl Replica {
         }
     }
 
+    /// Queues the objects that rested until something changed just now.
+    pub fn rouse(&mut self) {
+        let Some(rests) = &mut self.rests else { return };
+        for (item, at) in rests.rouse(&self.parts.server, self.parts.clock.now()) {
+            self.queue.add(item, at);
+        }
+    }
+
     /// When it has something to do next; absent while it is in the middle of something, or does not work.
     pub fn next_at(&self) -> Option<Timestamp> {
         let idle = self.state == ReplicaState::Running && self.in_flight.is_none();
@@ -333,7 +342,7 @@ impl Replica {
         }
         while let Some(item) = self.queue.take_due(now) {
             let server = &self.parts.server;
-            match self.rests.as_mut().and_then(|rests| rests.prolong(server, &item, now)) {
+            match self.rests.as_mut().and_then(|rests| rests.park(server, &item, now)) {
                 Some(Wake::At(again_at)) => {
                     self.queue.add(item, again_at);
                     continue;
@@ -398,7 +407,7 @@ impl Replica {
         let Some(rests) = &mut self.rests else { return };
         match (result, self.parts.gate.end_reading(&self.user)) {
             (Ok(due), Some(reads)) => {
-                rests.remember(&self.parts.server, item.clone(), revision, Rest { reads, due: *due });
+                rests.remember(&self.parts.server, item.clone(), revision, Rest::new(reads, *due));
             }
             _ => rests.forget(item),
         }

@@ -10,6 +10,7 @@ use super::{
     registry::Invariant,
     value::{instant, name, target_of, text, texts, uid},
 };
+use crate::simulation::field::At as _;
 
 /// I13: at any version at most one flag of a target's symptom is armed, in whichever Escalation; and one that somebody cleared is
 /// armed again only by a run that was judged after that. One that a tuning run used up is I12's.
@@ -33,17 +34,17 @@ struct Cleared {
 }
 
 fn flags(escalation: &Value) -> impl Iterator<Item = &Value> {
-    escalation.pointer("/status/flags").and_then(Value::as_array).into_iter().flatten()
+    escalation.at("/status/flags").and_then(Value::as_array).into_iter().flatten()
 }
 
 fn uids(flag: &Value) -> BTreeSet<String> {
-    let runs = flag.pointer("/evidence").and_then(Value::as_array).into_iter().flatten();
+    let runs = flag.at("/evidence").and_then(Value::as_array).into_iter().flatten();
     runs.filter_map(|run| text(run, "/uid")).map(str::to_owned).collect()
 }
 
 /// When the newest of the runs that are counted was judged.
 fn newest(flag: &Value) -> Option<Timestamp> {
-    let runs = flag.pointer("/counted").and_then(Value::as_array)?;
+    let runs = flag.at("/counted").and_then(Value::as_array)?;
     runs.iter().filter_map(|run| instant(run, "/completedAt")).max()
 }
 

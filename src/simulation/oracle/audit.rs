@@ -13,6 +13,7 @@ use super::{
     value::{name, text, uid},
 };
 use crate::api::audit::TransitionHistory;
+use crate::simulation::field::At as _;
 
 /// Our kinds; those that live on keep the newest records only.
 const KINDS: [(&str, bool); 5] =
@@ -25,7 +26,7 @@ pub(super) struct AuditIsWhole;
 
 /// The records of an object's history.
 fn records(kind: &str, object: &Value) -> Option<Vec<AuditRecord>> {
-    let history: TransitionHistory = serde_json::from_value(object.pointer("/status/history")?.clone()).ok()?;
+    let history: TransitionHistory = serde_json::from_value(object.at("/status/history")?.clone()).ok()?;
     let audited = AuditedObject {
         kind: kind.to_owned(),
         namespace: text(object, "/metadata/namespace").unwrap_or_default().to_owned(),

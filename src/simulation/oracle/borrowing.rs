@@ -10,6 +10,7 @@ use super::{
     registry::Invariant,
     value::{name, text, uid},
 };
+use crate::simulation::field::At as _;
 
 /// In which everything must be given back.
 const RESTORE: SignedDuration = SignedDuration::from_secs(15);
@@ -41,7 +42,7 @@ impl Loan {
 
     /// What a borrower's status says is borrowed and not given back.
     fn remembered(change: &ObjectChange<'_>, place: &str) -> Option<Self> {
-        let loan = change.object.pointer(place).filter(|loan| loan.is_object())?;
+        let loan = change.object.at(place).filter(|loan| loan.is_object())?;
         if change.kind == ChangeKind::Deleted || text(loan, "/givenBackAt").is_some() {
             return None;
         }
@@ -52,7 +53,7 @@ impl Loan {
 }
 
 fn number(object: &Value, pointer: &str) -> Option<i64> {
-    object.pointer(pointer)?.as_i64()
+    object.at(pointer)?.as_i64()
 }
 
 /// The change, where it is one of a target.
@@ -149,7 +150,7 @@ impl BorrowedIsGivenBack {
     fn follow_borrower(&mut self, now: Timestamp, change: &ObjectChange<'_>) {
         let (borrower, cycle) = (uid(change.object), text(change.object, "/status/tuning/cycle"));
         let phase = text(change.object, "/status/phase").unwrap_or_default();
-        let aborted = change.object.pointer("/spec/abort").and_then(Value::as_bool) == Some(true);
+        let aborted = change.object.at("/spec/abort").and_then(Value::as_bool) == Some(true);
         let gone = change.kind == ChangeKind::Deleted || text(change.object, "/metadata/deletionTimestamp").is_some();
         let is_over = match change.of {
             // An operator that can't give back may not come to saying that the run is over.
@@ -200,7 +201,7 @@ impl BorrowedIsGivenBack {
 
 /// Whether the results of all domains of a run are stored.
 fn is_tested(run: &Value) -> bool {
-    let list = |pointer: &str| run.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let list = |pointer: &str| run.at(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let (asked, told) = (list("/spec/domains"), list("/status/domains"));
     let has_ended = |domain: &Value| {
         let mut rows = told.iter().filter(|row| text(row, "/name") == text(domain, "/name"));
@@ -239,7 +240,7 @@ impl Invariant for BorrowedIsGivenBack {
         }
         if let Some(change) = at.change_of("TuningCanary") {
             // A person who aborts a canary ends the tuning run that it is of.
-            let aborted = change.object.pointer("/spec/abort").and_then(Value::as_bool) == Some(true);
+            let aborted = change.object.at("/spec/abort").and_then(Value::as_bool) == Some(true);
             let cycle = text(change.object, "/spec/cycle").filter(|_| aborted)?;
             self.end(at.now, |loan| loan.cycle.as_deref() == Some(cycle));
             return None;

@@ -10,6 +10,7 @@ use super::{
     registry::Invariant,
     value::{name, owner, text, texts, uid},
 };
+use crate::simulation::field::At as _;
 
 /// In which everything must be gone and given back.
 const RESTORE: SignedDuration = SignedDuration::from_secs(15);
@@ -28,7 +29,7 @@ impl Invariant for AbortIsQuick {
 
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
         if let Some(change) = at.change_of("TuningCanary")
-            && change.object.pointer("/spec/abort").and_then(Value::as_bool) == Some(true)
+            && change.object.at("/spec/abort").and_then(Value::as_bool) == Some(true)
         {
             self.aborted.entry(uid(change.object).to_owned()).or_insert(at.now);
         }
@@ -60,7 +61,7 @@ impl Invariant for AbortWins {
 
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
         let change = at.change_of("TuningCanary")?;
-        let aborted = change.object.pointer("/spec/abort").and_then(Value::as_bool) == Some(true);
+        let aborted = change.object.at("/spec/abort").and_then(Value::as_bool) == Some(true);
         let before = change.before.and_then(|before| text(before, "/status/verdict"));
         let passes = text(change.object, "/status/verdict") == Some("Passed") && before.is_none();
         aborted.then(|| if passes { Err(format!("{} passed after its abort", name(change.object))) } else { Ok(()) })
@@ -108,7 +109,7 @@ impl Invariant for PassedWasMeasured {
             return None;
         }
         let engine = self.engines.get(uid(change.object)).copied().unwrap_or_default();
-        let asked = change.object.pointer("/spec/parameters").and_then(Value::as_object).cloned().unwrap_or_default();
+        let asked = change.object.at("/spec/parameters").and_then(Value::as_object).cloned().unwrap_or_default();
         let seen = |parameter: &str| {
             let pointer = format!("/status/effective/configuration/{parameter}");
             text(change.object, &pointer).map(String::from)
@@ -147,7 +148,7 @@ impl Invariant for FitnessRestsOnEvidence {
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
         let change = at.change_of("TuningCanary").filter(|change| change.kind != ChangeKind::Deleted)?;
         let verdict = text(change.object, "/status/verdict")?;
-        let number = |pointer: &str| change.object.pointer(pointer).and_then(Value::as_f64);
+        let number = |pointer: &str| change.object.at(pointer).and_then(Value::as_f64);
         let share = number("/status/requests/withinLimits").zip(number("/status/requests/offered"));
         let share = share.map(|(within, offered)| within / offered);
         let fitness = number("/status/fitness");
@@ -177,9 +178,9 @@ impl Invariant for CandidatesAreAllowed {
 
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
         if let Some(change) = at.change_of("Escalation") {
-            let parameters = change.object.pointer("/spec/parameters").and_then(Value::as_array);
+            let parameters = change.object.at("/spec/parameters").and_then(Value::as_array);
             let listed = |parameter: &Value| {
-                let numbers = parameter.pointer("/values").and_then(Value::as_array).cloned().unwrap_or_default();
+                let numbers = parameter.at("/values").and_then(Value::as_array).cloned().unwrap_or_default();
                 let mut values: BTreeSet<String> = numbers.iter().map(ToString::to_string).collect();
                 values.extend(texts(parameter, "/values").into_iter().map(String::from));
                 Some((text(parameter, "/name")?.to_owned(), values))
@@ -190,7 +191,7 @@ impl Invariant for CandidatesAreAllowed {
         let change = at.change_of("TuningCanary").filter(|change| change.kind == ChangeKind::Added)?;
         let listed =
             self.listed.get(text(change.object, "/spec/escalationName")?).filter(|listed| !listed.is_empty())?;
-        let parameters = change.object.pointer("/spec/parameters").and_then(Value::as_object)?;
+        let parameters = change.object.at("/spec/parameters").and_then(Value::as_object)?;
         let strange = parameters.iter().find(|(parameter, value)| {
             let Some(values) = listed.get(*parameter) else { return true };
             !values.is_empty() && !values.iter().any(|listed| same(value, Some(listed)))

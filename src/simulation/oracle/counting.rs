@@ -10,6 +10,7 @@ use super::{
     registry::Invariant,
     value::{duration, instant, name, target_of, text, texts, uid},
 };
+use crate::simulation::field::At as _;
 
 /// A run as the count sees it.
 #[derive(Debug, Clone)]
@@ -29,10 +30,10 @@ pub(super) struct ArmedIsCounted {
 
 /// The state of each flag, and what it rests on.
 fn flags(escalation: &Value) -> BTreeMap<String, (String, i64, Option<SignedDuration>)> {
-    let flags = escalation.pointer("/status/flags").and_then(Value::as_array);
+    let flags = escalation.at("/status/flags").and_then(Value::as_array);
     let flag = |flag: &Value| {
         let state = text(flag, "/state").unwrap_or_default().to_owned();
-        let threshold = flag.pointer("/threshold").and_then(Value::as_i64).unwrap_or(i64::MAX);
+        let threshold = flag.at("/threshold").and_then(Value::as_i64).unwrap_or(i64::MAX);
         Some((text(flag, "/symptom")?.to_owned(), (state, threshold, duration(flag, "/window"))))
     };
     flags.map(|flags| flags.iter().filter_map(flag).collect()).unwrap_or_default()
@@ -50,11 +51,11 @@ impl Invariant for ArmedIsCounted {
         if let Some(change) = at.change_of("PhaseRun")
             && let Some(completed_at) = instant(change.object, "/status/completedAt")
         {
-            let symptoms = change.object.pointer("/status/symptoms").and_then(Value::as_array);
+            let symptoms = change.object.at("/status/symptoms").and_then(Value::as_array);
             let kinds = |symptoms: &Vec<Value>| {
                 symptoms.iter().filter_map(|one| text(one, "/kind")).map(String::from).collect()
             };
-            let counts = change.object.pointer("/spec/counts").and_then(Value::as_bool) != Some(false);
+            let counts = change.object.at("/spec/counts").and_then(Value::as_bool) != Some(false);
             let symptoms = symptoms.filter(|_| counts).map(kinds).unwrap_or_default();
             let run = CountedRun { target: target_of(change.object), completed_at, symptoms };
             self.runs.insert(uid(change.object).to_owned(), run);
@@ -122,7 +123,7 @@ impl Invariant for ExpiredStartsNothing {
 
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
         if let Some(change) = at.change_of("Escalation") {
-            let flags = change.object.pointer("/status/flags").and_then(Value::as_array);
+            let flags = change.object.at("/status/flags").and_then(Value::as_array);
             let flags = flags.map(Vec::as_slice).unwrap_or_default();
             let rearmed: Vec<Result<(), String>> =
                 flags.iter().filter_map(|flag| self.take(name(change.object), flag, at.now)).collect();
@@ -157,8 +158,8 @@ impl Invariant for UnknownCountsNothing {
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
         let change = at.change_of("PhaseRun").filter(|change| change.kind != ChangeKind::Deleted)?;
         let verdict = text(change.object, "/status/verdict")?;
-        let symptoms = change.object.pointer("/status/symptoms").and_then(Value::as_array).map_or(0, Vec::len);
-        let admitted = change.object.pointer("/status/admitted").and_then(Value::as_bool) == Some(true);
+        let symptoms = change.object.at("/status/symptoms").and_then(Value::as_array).map_or(0, Vec::len);
+        let admitted = change.object.at("/status/admitted").and_then(Value::as_bool) == Some(true);
         let is_seed = texts(change.object, "/status/reasons").contains(&"BaselineSeeding");
         let says_nothing = verdict == "Unknown" || verdict == "Error";
         let wrong = says_nothing && (symptoms > 0 || (admitted && !is_seed)) || verdict == "Degraded" && admitted;

@@ -7,6 +7,7 @@ use super::{
     registry::Invariant,
     value::{is_ours, name, owner, target_of, text, uid},
 };
+use crate::simulation::field::At as _;
 
 /// I4: a target never has canaries of two tuning runs that are not released.
 #[derive(Debug, Clone, Default)]
@@ -112,7 +113,7 @@ impl Invariant for AttemptsAreDense {
     fn look(&mut self, at: &At<'_>) -> Option<Result<(), String>> {
         let change = at.change_of("TuningCanary").filter(|change| change.kind == ChangeKind::Added)?;
         let night = text(change.object, "/spec/night").unwrap_or_default().to_owned();
-        let attempt = change.object.pointer("/spec/attempt").and_then(serde_json::Value::as_i64)?;
+        let attempt = change.object.at("/spec/attempt").and_then(serde_json::Value::as_i64)?;
         let made = self.made.entry((target_of(change.object), night.clone())).or_default();
         let dense = (0..attempt).all(|below| made.contains(&below));
         let fresh = made.insert(attempt);

@@ -9,6 +9,7 @@ use super::{
     registry::Invariant,
     value::{is_ours, name, text},
 };
+use crate::simulation::field::At as _;
 
 /// I16: no Service and no workload selects a test pod.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +61,7 @@ impl Invariant for PodsAreIsolated {
 }
 
 fn map(object: &Value, pointer: &str) -> Map<String, Value> {
-    object.pointer(pointer).and_then(Value::as_object).cloned().unwrap_or_default()
+    object.at(pointer).and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
 /// Keeps what a change says. Whether there is anything new to compare: only that is, so that a world of a thousand targets is
@@ -107,7 +108,7 @@ impl Invariant for TargetIsLeftAlone {
             .filter(|change| change.kind == ChangeKind::Modified)?;
         let before = change.before?;
         let content = ["/spec", "/data", "/binaryData"];
-        let unchanged = content.iter().all(|part| before.pointer(part) == change.object.pointer(part));
+        let unchanged = content.iter().all(|part| before.at(part) == change.object.at(part));
         if unchanged || !change.by.starts_with(OPERATOR) {
             return None;
         }
@@ -129,7 +130,7 @@ impl Invariant for TargetIsLeftAlone {
 
 /// What a target says, but for how many replicas it has.
 fn beside_replicas(target: &Value) -> Option<Map<String, Value>> {
-    let mut spec = target.pointer("/spec")?.as_object()?.clone();
+    let mut spec = target.at("/spec")?.as_object()?.clone();
     spec.remove("replicas");
     Some(spec)
 }

@@ -9,6 +9,7 @@ use super::{
     registry::Invariant,
     value::{name, text},
 };
+use crate::simulation::field::At as _;
 
 /// I3: a night's folded use never shrinks, no attempt leaves it, and no consumed run comes back while its night is kept.
 #[derive(Debug, Clone, Default)]
@@ -16,11 +17,11 @@ pub(super) struct LedgerOnlyGrows;
 
 /// The attempts that each night of a ledger has taken up.
 fn folded(escalation: &Value) -> BTreeMap<&str, BTreeSet<String>> {
-    let nights = escalation.pointer("/status/ledger/nights").and_then(Value::as_array);
+    let nights = escalation.at("/status/ledger/nights").and_then(Value::as_array);
     let attempts = |night: &Value| {
-        let list = night.pointer("/folded").or_else(|| night.pointer("/foldedAttempts")).and_then(Value::as_array);
+        let list = night.at("/folded").or_else(|| night.at("/foldedAttempts")).and_then(Value::as_array);
         // An attempt is a number, or an object that names its number.
-        let number = |entry: &Value| entry.pointer("/attempt").unwrap_or(entry).to_string();
+        let number = |entry: &Value| entry.at("/attempt").unwrap_or(entry).to_string();
         list.map(|list| list.iter().map(number).collect()).unwrap_or_default()
     };
     let nights = nights.map(Vec::as_slice).unwrap_or_default();

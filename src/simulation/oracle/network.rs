@@ -9,6 +9,7 @@ use super::{
     registry::Invariant,
     value::{is_ours, name, owner, text, texts, uid},
 };
+use crate::simulation::field::At as _;
 
 /// Namespace and name.
 type Place = (String, String);
@@ -35,15 +36,15 @@ fn place(object: &Value) -> Place {
 }
 
 fn map(object: &Value, pointer: &str) -> Map<String, Value> {
-    object.pointer(pointer).and_then(Value::as_object).cloned().unwrap_or_default()
+    object.at(pointer).and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
 /// The selector of a policy that lets nobody in and has a word on what its pods reach; nothing where it is none of these, or
 /// selects by more than labels.
 fn sealing_selector(policy: &Value) -> Option<Map<String, Value>> {
     let types = texts(policy, "/spec/policyTypes");
-    let lets_in = policy.pointer("/spec/ingress").and_then(Value::as_array).is_some_and(|rules| !rules.is_empty());
-    let is_plain = policy.pointer("/spec/podSelector/matchExpressions").is_none();
+    let lets_in = policy.at("/spec/ingress").and_then(Value::as_array).is_some_and(|rules| !rules.is_empty());
+    let is_plain = policy.at("/spec/podSelector/matchExpressions").is_none();
     let seals = types.contains(&"Ingress") && types.contains(&"Egress") && !lets_in && is_plain;
     seals.then(|| map(policy, "/spec/podSelector/matchLabels"))
 }

@@ -10,6 +10,7 @@ use super::{
     registry::Invariant,
     value::{name, text},
 };
+use crate::simulation::field::At as _;
 
 /// Parts of objects of other people's that a promotion writes to.
 const WRITTEN: [(&str, &str); 3] =
@@ -51,7 +52,7 @@ impl Invariant for OthersAreNotOverwritten {
             return None;
         }
         let (pointer, change) = WRITTEN.iter().find_map(|(of, pointer)| Some((pointer, at.change_of(of)?)))?;
-        let (before, now) = (change.before?.pointer(pointer), change.object.pointer(pointer));
+        let (before, now) = (change.before?.at(pointer), change.object.at(pointer));
         if change.kind != ChangeKind::Modified || before == now {
             return None;
         }

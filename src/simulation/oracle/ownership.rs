@@ -10,6 +10,7 @@ use super::{
     registry::Invariant,
     value::{is_ours, text, uid},
 };
+use crate::simulation::field::At as _;
 
 /// What the operator makes for something else. Runs and promotions stay when what they came from goes: they are evidence.
 const OWNED: [&str; 3] = ["Pod", "NetworkPolicy", "TuningCanary"];
@@ -42,7 +43,7 @@ struct Owned {
 }
 
 fn owners(object: &Value) -> Vec<String> {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
+    let owners = object.at("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
     owners.filter_map(|owner| text(owner, "/uid")).map(str::to_owned).collect()
 }
 

@@ -9,6 +9,7 @@ use super::{
     registry::Invariant,
     value::{duration, instant, name, owner, target_of, text, uid},
 };
+use crate::simulation::field::At as _;
 
 /// Tolerance between two clocks.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
@@ -62,7 +63,7 @@ impl TuningRuns {
         if let Some(change) = at.change_of("Escalation") {
             let safety = (
                 duration(change.object, "/spec/safety/cooldown"),
-                change.object.pointer("/spec/safety/rate/runs").and_then(serde_json::Value::as_i64),
+                change.object.at("/spec/safety/rate/runs").and_then(serde_json::Value::as_i64),
                 duration(change.object, "/spec/safety/rate/per"),
             );
             self.escalations.insert(name(change.object).to_owned(), safety);

@@ -10,6 +10,7 @@ use super::{
     registry::Invariant,
     value::{instant, name, target_of, text, uid},
 };
+use crate::simulation::field::At as _;
 
 /// Phases after which nothing changes any more.
 const ENDS: [&str; 6] = ["Validated", "RolledBack", "Rejected", "Superseded", "Expired", "Conflict"];
@@ -61,7 +62,7 @@ impl Invariant for PromotedWasTested {
         }
         let change = at.change_of("Promotion").filter(|change| change.kind == ChangeKind::Added)?;
         let canary = self.canaries.get(text(change.object, "/spec/canaryName").unwrap_or_default());
-        let equal = |canary: &Value, pointer: &str| canary.pointer(pointer) == change.object.pointer(pointer);
+        let equal = |canary: &Value, pointer: &str| canary.at(pointer) == change.object.at(pointer);
         let sound = canary.is_some_and(|canary| {
             text(canary, "/status/verdict") == Some("Passed")
                 && ["/spec/parameters", "/spec/targetUID", "/spec/templateHash", "/spec/targetRef/name"]
@@ -162,7 +163,7 @@ pub(super) struct RolledBackIsExact {
 
 /// The data of a ConfigMap.
 fn data(map: &Value) -> Value {
-    map.pointer("/data").cloned().unwrap_or_default()
+    map.at("/data").cloned().unwrap_or_default()
 }
 
 /// `namespace/name`.
@@ -176,7 +177,7 @@ fn is_marked(object: &Value, promotion: &Value) -> bool {
 
 /// The part of a target that a promotion can change, without our own annotations.
 fn template(target: &Value) -> Value {
-    target.pointer("/spec/template").cloned().unwrap_or_default()
+    target.at("/spec/template").cloned().unwrap_or_default()
 }
 
 impl Invariant for RolledBackIsExact {

@@ -1,11 +1,12 @@
 //! Reading objects as JSON: the oracles' only way to them.
 
+use crate::simulation::field::At as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// What stands at a JSON Pointer, as text.
 pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer)?.as_str()
+    object.at(pointer)?.as_str()
 }
 
 /// The name of an object.
@@ -57,7 +58,7 @@ fn parse(text: &str) -> Option<SignedDuration> {
 
 /// The uid of the owner of a kind.
 pub(super) fn owner<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
-    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
+    let owners = object.at("/metadata/ownerReferences")?.as_array()?;
     owners.iter().find(|owner| text(owner, "/kind") == Some(kind)).and_then(|owner| text(owner, "/uid"))
 }
 
@@ -68,7 +69,7 @@ pub(super) fn is_ours(object: &Value) -> bool {
 
 /// The strings of a list.
 pub(super) fn texts<'a>(object: &'a Value, pointer: &str) -> Vec<&'a str> {
-    let list = object.pointer(pointer).and_then(Value::as_array);
+    let list = object.at(pointer).and_then(Value::as_array);
     list.map(|list| list.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
 }
 

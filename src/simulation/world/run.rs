@@ -181,6 +181,9 @@ impl World {
         for index in 0..self.replicas.len() {
             if changed {
                 self.plan_notices(index, now);
+                if let Some(replica) = self.replicas.get_mut(index) {
+                    replica.rouse();
+                }
             }
             self.plan_look(index, now);
         }
