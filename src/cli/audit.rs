@@ -1,16 +1,13 @@
 //! `phaseloop audit`.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
-    path::Path,
-};
+use std::{fs::OpenOptions, io::Write as _, path::Path};
 
 use anyhow::Context as _;
 use phaseloop_core::audit::{AuditRecord, parse_export};
 
 use super::{
     cluster::{Connected, block_on, connected, told},
+    input::read_text,
     output::{print, print_text},
 };
 use crate::{
@@ -78,6 +75,6 @@ fn chains(cluster: &AccessArguments, all_namespaces: bool) -> anyhow::Result<Vec
 
 fn read_export(path: &Path) -> anyhow::Result<Vec<AuditRecord>> {
     let name = path.display();
-    let text = fs::read_to_string(path).with_context(|| format!("{name} can't be read"))?;
+    let text = read_text(path)?;
     parse_export(&text).with_context(|| format!("{name}"))
 }

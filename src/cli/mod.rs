@@ -14,6 +14,7 @@ mod crds;
 mod cycle;
 mod guard;
 mod init;
+mod input;
 mod operator;
 mod output;
 mod pod;

@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path};
 
-use anyhow::Context as _;
 use phaseloop_core::{
     policy::Suspension,
     schedule::{Schedule, Zone},
     value::TargetReference,
 };
 
+use super::input::read_text;
 use crate::{
     administrator::{AdministratorPolicy, read_policy_document},
     api::{
@@ -39,12 +39,9 @@ impl PolicyFile {
     /// Every fault, with file, line, column and field.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.display().to_string();
-        let size = fs::metadata(path).with_context(|| format!("{name}: can't be read"))?.len();
+        let size = fs::metadata(path).map_or(0, |facts| facts.len());
         anyhow::ensure!(size <= POLICY_BYTES_MAX, "{name}: has {size} bytes; a policy has at most {POLICY_BYTES_MAX}");
-        let bytes = fs::read(path).with_context(|| format!("{name}: can't be read"))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            anyhow::anyhow!("{name}: not UTF-8 text from byte {} on", error.utf8_error().valid_up_to())
-        })?;
+        let text = read_text(path)?;
         Ok(Self::from_text(&name, &text)?)
     }
 

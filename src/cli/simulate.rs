@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::{
+    input::read_text,
     output::{print, print_text},
     simulate_remote,
     text::simulate_text,
@@ -72,10 +73,7 @@ pub(super) fn progress(text: &str) {
 
 fn scenario_of(arguments: &SimulateArguments) -> anyhow::Result<ScenarioFile> {
     let (name, text) = match &arguments.scenario {
-        Some(path) => {
-            let text = fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
-            (path.display().to_string(), text)
-        }
+        Some(path) => (path.display().to_string(), read_text(path)?),
         None => (DEFAULT_SCENARIO_FILE.to_owned(), DEFAULT_SCENARIO.to_owned()),
     };
     let mut file = read_scenario(&name, &text)?;

@@ -21,6 +21,21 @@ fn a_folder_without_recordings_is_refused() {
 }
 
 #[test]
+fn a_file_that_is_not_there_or_no_text_is_refused_with_what_to_do() {
+    let folder = Folder::new();
+    let gone = folder.path("gone.yaml");
+    let latin = folder.file("latin.yaml", [b'a', b':', b' ', 0xe9]);
+    let commands: [&[&str]; 3] =
+        [&["simulate"], &["replay", "--runs", "examples/recorded-nights", "--policy"], &["audit", "verify", "--file"]];
+    for command in commands {
+        phaseloop(&[command, &[&gone]].concat())
+            .refused(3, &["gone.yaml: can't be read: No such file", "remedy: check"]);
+        phaseloop(&[command, &[&latin]].concat())
+            .refused(3, &["latin.yaml: can't be read: not UTF-8", "byte 3", "remedy:"]);
+    }
+}
+
+#[test]
 fn a_truncated_result_is_refused_with_line_and_column() {
     let folder = Folder::new();
     let whole = fs::read(repository("examples/recorded-nights/night01.bench.json")).unwrap();

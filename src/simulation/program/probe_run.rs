@@ -112,11 +112,10 @@ impl ProbeRunner {
             self.sent = self.client.send(&self.schedule, load.beginning, self.seed);
         }
         let Some(outcome) = self.outcome(engine, load.until) else { return (Life::default(), Life::default()) };
-        let life = engine.served(outcome.clone());
-        let probe = if outcome.death.is_some() {
-            self.stays_until(load, engine)
-        } else {
-            self.finishes(&outcome, load, engine)
+        let life = engine.served(outcome);
+        let probe = match engine.lives.last().and_then(|life| life.served.as_ref()) {
+            Some(outcome) if outcome.death.is_none() => self.finishes(outcome, load, engine),
+            _ => self.stays_until(load, engine),
         };
         (life, probe)
     }
