@@ -20,9 +20,12 @@ const GOOD: &str = "--max-num-seqs=64";
 /// The flag as somebody sets it.
 const BAD: &str = "--max-num-seqs=2";
 
-/// Ten seconds of a load as the recordings of a real vLLM have it: far from what a healthy engine can take, and more than one
-/// with two sequences can.
-const REQUESTS: i64 = 300;
+/// At 30 a second far from what a healthy engine can take, and more than one with two sequences can, on a quick machine and on
+/// a slow one: two at a time answer so many tokens of 1.5 ms each to 16 requests a second, and of 6 ms to 4. The recordings of a
+/// real vLLM have 32 tokens, to 40 requests a second on a machine on which a token takes 1.5 ms: that engine was healthy.
+const OUTPUT_TOKENS: i64 = 80;
+/// Few enough that two at a time are done with them within the longest test on a slow machine.
+const REQUESTS: i64 = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_real_vllm_a_lowered_flag_is_found_counted_tuned_and_put_right() {
@@ -72,7 +75,9 @@ async fn until_promoted(place: &Place, person: &Person<'_>, engine: &Engine) -> 
         "parameters": [{"name": "max-num-seqs", "values": ["1", "64"]}],
         "canary": {"measure": "12s"},
     });
-    hurry(person, &json!({"workload": workload(REQUESTS), "slo": slo, "warmup": "5s", "duration": "30s"}), &own);
+    let mut workload = workload(REQUESTS);
+    workload["outputTokens"] = json!({"fixed": OUTPUT_TOKENS});
+    hurry(person, &json!({"workload": workload, "slo": slo, "warmup": "5s", "duration": "60s"}), &own);
 
     seed(place, person).await;
     person.tell("somebody lowers --max-num-seqs to 2");
