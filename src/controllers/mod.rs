@@ -13,6 +13,8 @@ mod begin;
 pub mod context;
 pub mod driver;
 pub mod escalation;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod kind;
 pub mod lending;
 pub mod network;

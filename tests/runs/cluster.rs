@@ -20,7 +20,7 @@ use phaseloop::{
 use phaseloop_core::{analysis::probe::ProbeReport, audit::AuditRecord, plan::Wake};
 use serde_json::{Value, json};
 
-use crate::measured_pod::ended_status;
+use crate::measured_pod::{ended_status, measured};
 
 /// The namespace of everything.
 pub(crate) const NAMESPACE: &str = "chat";
@@ -196,6 +196,12 @@ impl World {
     pub(crate) fn now(&self) -> Timestamp {
         use phaseloop::cluster::Clock;
         self.clock.now()
+    }
+
+    /// The only pod measures for five minutes, and ends with a latency of so many milliseconds.
+    pub(crate) fn measure(&self, latency: f64) {
+        self.pass(SignedDuration::from_mins(5));
+        self.end_pod(&measured(self.now(), latency));
     }
 
     /// The kubelet: the only pod ends now, after five minutes, with this report of its probe.

@@ -5,14 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use jiff::SignedDuration;
 use phaseloop::simulation::api_server::{RequestDescription, RequestInterceptor, Verb, Verdict};
 use serde_json::{Value, json};
 
-use crate::{
-    cluster::{OPERATOR, World, at, run},
-    measured_pod::measured,
-};
+use crate::cluster::{OPERATOR, World, at, run};
 
 /// What happens to one write of the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +69,7 @@ async fn night(fault: Option<(u64, Fault)>) -> (u64, Value) {
     world.clock.move_to(at("2026-03-04T03:00:00Z"));
     for _ in 0..2 {
         world.settle().await;
-        world.pass(SignedDuration::from_mins(5));
-        world.end_pod(&measured(world.now(), 100.0));
+        world.measure(100.0);
         world.settle().await;
         world.sweep();
     }

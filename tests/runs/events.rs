@@ -5,10 +5,7 @@ use k8s_openapi::api::events::v1::Event;
 use phaseloop::simulation::api_server::{AdmissionReview, Refusal, StatusError};
 use serde_json::json;
 
-use crate::{
-    cluster::{NAMESPACE, OPERATOR, World, run},
-    measured_pod::measured,
-};
+use crate::cluster::{NAMESPACE, OPERATOR, World, run};
 
 /// Types and reasons of what was told of runs, in order.
 fn told(world: &World) -> Vec<(String, String)> {
@@ -33,8 +30,7 @@ fn a_run_costs_one_request_for_its_beginning_and_one_for_its_end() {
         let world = World::new();
         world.create_run("manual", &["chat"]);
         world.settle().await;
-        world.pass(SignedDuration::from_mins(5));
-        world.end_pod(&measured(world.now(), 100.0));
+        world.measure(100.0);
         world.settle().await;
         world.sweep();
         for _ in 0..12 {

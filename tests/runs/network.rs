@@ -5,17 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use jiff::SignedDuration;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt;
 use phaseloop::simulation::api_server::{RequestDescription, RequestInterceptor, StatusError, Verb, Verdict};
 use phaseloop_core::{plan::name::test_pod_name, value::Uid};
 use serde_json::{Value, json};
 
-use crate::{
-    cluster::{NAMESPACE, OPERATOR, World, run},
-    measured_pod::measured,
-};
+use crate::cluster::{NAMESPACE, OPERATOR, World, run};
 
 const POLICY: (&str, &str) = ("networking.k8s.io/v1", "NetworkPolicy");
 
@@ -34,8 +30,7 @@ fn production(egress: &Value) -> Value {
 
 /// Tests the domain whose pod is there, and looks at what follows.
 async fn end_domain(world: &World) {
-    world.pass(SignedDuration::from_mins(5));
-    world.end_pod(&measured(world.now(), 100.0));
+    world.measure(100.0);
     world.settle().await;
     world.sweep();
     world.settle().await;

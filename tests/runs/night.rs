@@ -9,10 +9,7 @@ use phaseloop::api::{
 use phaseloop_core::{audit::verify_chain, value::Verdict};
 use serde_json::json;
 
-use crate::{
-    cluster::{NAMESPACE, World, at, run},
-    measured_pod::measured,
-};
+use crate::cluster::{NAMESPACE, World, at, run};
 
 /// From half past two to a stored result of the night's only domain.
 async fn test_night(world: &World, latency: f64) {
@@ -22,8 +19,7 @@ async fn test_night(world: &World, latency: f64) {
     let three = at(&format!("{}T03:00:00Z", &start[..10]));
     world.clock.move_to(three);
     world.settle().await;
-    world.pass(SignedDuration::from_mins(5));
-    world.end_pod(&measured(world.now(), latency));
+    world.measure(latency);
     world.settle().await;
     world.sweep();
     world.settle().await;
@@ -125,8 +121,7 @@ fn two_runs_of_one_target_test_one_after_the_other() {
         let waiting = world.runs().into_iter().find(|run| run.status.as_ref().unwrap().started_at.is_none()).unwrap();
         let ready = &waiting.status.as_ref().unwrap().conditions[0];
         assert_eq!((&ready.type_, ready.reason.as_str()), (&ConditionType::Ready, "TargetBusy"));
-        world.pass(SignedDuration::from_mins(5));
-        world.end_pod(&measured(world.now(), 100.0));
+        world.measure(100.0);
         world.settle().await;
         world.sweep();
         world.settle().await;
@@ -188,8 +183,7 @@ fn a_replica_that_does_not_lead_deletes_no_pod_whose_result_nobody_has() {
         let world = World::new();
         world.create_run("manual", &["chat"]);
         world.settle().await;
-        world.pass(SignedDuration::from_mins(5));
-        world.end_pod(&measured(world.now(), 100.0));
+        world.measure(100.0);
         for _ in 0..3 {
             world.look_as(false).await;
         }

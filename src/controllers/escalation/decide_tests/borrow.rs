@@ -7,25 +7,20 @@ use serde_json::json;
 use super::world::{World, aborted, night, passed};
 use crate::{
     api::escalation::status::EscalationState,
-    controllers::{ObservedTarget, tuning_canary::fixture::changed},
+    controllers::{fixture, tuning_canary::fixture::changed},
 };
 
 /// An armed flag, every gate open, and a Deployment of two ready replicas to borrow from.
 fn world() -> World {
     let mut world = World::new();
     world.spec(|spec| spec["canary"]["placement"] = json!("BorrowReplica"));
-    world.change_target(|target| {
-        target["spec"]["replicas"] = json!(2);
-        target["status"] = json!({ "readyReplicas": 2 });
-    });
+    world.change_target(fixture::of_two_replicas);
     world
 }
 
 /// `replicas` of the target, and whether it carries the note.
 fn stands(world: &World) -> (i64, bool) {
-    let Some(ObservedTarget::Deployment(target)) = &world.around.target else { panic!("no Deployment") };
-    let noted = target.metadata.annotations.as_ref().is_some_and(|all| all.contains_key("phaseloop.dev/give-back"));
-    (i64::from(target.spec.as_ref().unwrap().replicas.unwrap()), noted)
+    fixture::stands(world.around.target.as_ref())
 }
 
 fn has_finalizer(world: &World) -> bool {

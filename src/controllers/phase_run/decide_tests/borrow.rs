@@ -13,25 +13,20 @@ use crate::{
     administrator::read_policy,
     api::{condition::ConditionType, phase_run::status::Borrowed, workload::Placement},
     cluster::{ClusterError, ClusterErrorKind},
-    controllers::{Kind, ObservedPolicy, ObservedTarget, phase_run::PhaseRuns},
+    controllers::{Kind, ObservedPolicy, fixture, phase_run::PhaseRuns},
 };
 
 /// A run of two domains that borrows from a Deployment of two ready replicas.
 fn world() -> World {
     let mut world = World::new();
     world.run.spec.placement = Placement::BorrowReplica;
-    world.change_target(|target| {
-        target["spec"]["replicas"] = json!(2);
-        target["status"] = json!({ "readyReplicas": 2 });
-    });
+    world.change_target(fixture::of_two_replicas);
     world
 }
 
 /// `replicas` of the target, and whether it carries the note.
 fn stands(world: &World) -> (i64, bool) {
-    let Some(ObservedTarget::Deployment(target)) = &world.around.target else { panic!("no Deployment") };
-    let noted = target.metadata.annotations.as_ref().is_some_and(|all| all.contains_key("phaseloop.dev/give-back"));
-    (i64::from(target.spec.as_ref().unwrap().replicas.unwrap()), noted)
+    fixture::stands(world.around.target.as_ref())
 }
 
 fn borrowed(world: &World) -> &Borrowed {

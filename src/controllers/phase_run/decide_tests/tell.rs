@@ -11,6 +11,7 @@ use super::{
 };
 use crate::controllers::{
     Kind,
+    fixture::last_told,
     phase_run::{PhaseRuns, fixture::at},
 };
 
@@ -20,12 +21,6 @@ fn events(world: &World) -> Vec<Event> {
     let effects = world.plan().intents.into_iter().flat_map(|intent| PhaseRuns::build(&valid, &intent, world.now));
     let told = |effect| if let Effect::RecordEvent(event) = effect { Some(*event) } else { None };
     effects.filter_map(told).collect()
-}
-
-/// The last thing that was told: type, reason, note.
-fn last(world: &World) -> (&str, &str, &str) {
-    let (type_, reason, note) = world.told.last().unwrap();
-    (type_, reason, note)
 }
 
 /// Looks again where nothing has changed: nothing is told.
@@ -57,7 +52,7 @@ fn a_degraded_run_tells_its_symptoms_once() {
     let mut world = with_history();
     world.test_domain(|now| measured(now, 300.0));
     world.settle();
-    let (type_, reason, note) = last(&world);
+    let (type_, reason, note) = last_told(&world.told);
     assert_eq!((type_, reason), ("Warning", "Judged"));
     assert!(note.starts_with("Degraded: latency_regression; fitness 0.950; LatencyRose: "), "{note}");
     assert_eq!(world.reasons_told(), ["AwaitingNode", "Judged"]);
@@ -69,7 +64,7 @@ fn a_healthy_run_is_the_course_of_things() {
     let mut world = with_history();
     world.test_domain(|now| measured(now, 101.0));
     world.settle();
-    let (type_, reason, note) = last(&world);
+    let (type_, reason, note) = last_told(&world.told);
     assert_eq!((type_, reason), ("Normal", "Judged"));
     assert!(note.starts_with("Healthy; fitness 0.950; WithinLimits: "), "{note}");
 }
@@ -79,7 +74,7 @@ fn a_run_that_measured_and_shows_nothing_warns_with_its_reason() {
     let mut world = with_history();
     world.test_domain(measured_too_little);
     world.settle();
-    let (type_, reason, note) = last(&world);
+    let (type_, reason, note) = last_told(&world.told);
     assert_eq!((type_, reason), ("Warning", "Judged"));
     assert!(note.starts_with("Unknown; TooFewSamples: "), "{note}");
 }
@@ -93,7 +88,7 @@ fn a_run_without_a_result_warns_by_the_name_of_what_kept_it_from_one() {
     lost.pods.clear();
     lost.settle();
     let note = "Unknown: pod nightly-chat-fr2mv225vm went before its result was read";
-    assert_eq!(last(&lost), ("Warning", "PodLost", note));
+    assert_eq!(last_told(&lost.told), ("Warning", "PodLost", note));
     assert_silent(&mut lost);
     let mut unfit = World::of_one_domain();
     unfit.around.target = None;
@@ -111,7 +106,7 @@ fn an_abort_is_somebodys_wish_and_no_warning() {
     world.run.spec.abort = true;
     world.settle();
     let note = "Unknown: spec.abort was set; nothing is concluded from the run";
-    assert_eq!(last(&world), ("Normal", "Aborted", note));
+    assert_eq!(last_told(&world.told), ("Normal", "Aborted", note));
     assert_silent(&mut world);
 }
 
@@ -123,7 +118,7 @@ fn a_wait_for_a_gpu_is_told_once_whatever_the_scheduler_says_next() {
     world.settle();
     let note = "pod nightly-chat-fr2mv225vm waits for a GPU: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.; given \
                 up at 2026-03-04T03:15:00Z";
-    assert_eq!(last(&world), ("Warning", "AwaitingGPU", note));
+    assert_eq!(last_told(&world.told), ("Warning", "AwaitingGPU", note));
     let mut status = unschedulable(at(START));
     status["conditions"][0]["message"] = json!("0/4 nodes are available: 4 Insufficient nvidia.com/gpu.");
     world.set_pod_status(None, status);
@@ -133,7 +128,7 @@ fn a_wait_for_a_gpu_is_told_once_whatever_the_scheduler_says_next() {
     world.now = at("2026-03-04T03:15:00Z");
     world.settle();
     assert_eq!(world.reasons_told(), ["AwaitingNode", "AwaitingGPU", "NoSpareGPU"]);
-    assert_eq!(last(&world).0, "Warning");
+    assert_eq!(last_told(&world.told).0, "Warning");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::{
     cluster::{ClusterError, Effect},
     controllers::{
         Kind,
+        fixture::last_told,
         tuning_canary::{
             TuningCanaries,
             fixture::{canary, changed, done},
@@ -33,12 +34,6 @@ fn names(world: &World) -> Vec<Option<String>> {
 
 fn reasons(world: &World) -> Vec<&str> {
     world.told.iter().map(|(_, reason, _)| reason.as_str()).collect()
-}
-
-/// The last thing that was told: type, reason, note.
-fn last(world: &World) -> (&str, &str, &str) {
-    let (type_, reason, note) = world.told.last().unwrap();
-    (type_, reason, note)
 }
 
 /// Looks again where nothing has changed: nothing is told.
@@ -99,7 +94,7 @@ fn a_candidate_may_fail_and_an_incumbent_should_not() {
         let report = out_of_memory(&world);
         world.end_pod(&report);
         world.settle();
-        let (type_, reason, note) = last(&world);
+        let (type_, reason, note) = last_told(&world.told);
         assert_eq!((type_, reason), (severity, "OutOfMemory"));
         assert!(note.starts_with(&format!("{subject}: Failed (OutOfMemory): ")), "{note}");
         assert!(note.contains("CUDA out of memory"), "{note}");
@@ -118,7 +113,7 @@ fn what_shows_nothing_warns_with_its_reason() {
     assert_eq!(world.told, [], "that it waits its Escalation tells");
     world.pass(15 * 60);
     world.settle();
-    let (type_, reason, note) = last(&world);
+    let (type_, reason, note) = last_told(&world.told);
     assert_eq!((type_, reason), ("Warning", "NoSpareGPU"));
     assert!(note.starts_with(&format!("{VALUE}: Inconclusive (Infrastructure): ")), "{note}");
     assert!(note.contains("3 Insufficient nvidia.com/gpu"), "{note}");
@@ -131,7 +126,10 @@ fn an_abort_tells_by_what_it_was_ended() {
     let mut by_hand = measuring(World::new());
     by_hand.canary.spec.abort = true;
     by_hand.look();
-    assert_eq!(last(&by_hand), ("Normal", "Aborted", format!("{VALUE}: Aborted: spec.abort was set").as_str()));
+    assert_eq!(
+        last_told(&by_hand.told),
+        ("Normal", "Aborted", format!("{VALUE}: Aborted: spec.abort was set").as_str())
+    );
     by_hand.sweep();
     assert_silent(&mut by_hand);
     let mut suspended = measuring(World::new());
@@ -140,7 +138,7 @@ fn an_abort_tells_by_what_it_was_ended() {
         Some(changed(escalation, |object| object["spec"]["suspend"] = json!({ "reason": "maintenance" })));
     suspended.look();
     let note = format!("{VALUE}: Aborted: the escalation is suspended (maintenance)");
-    assert_eq!(last(&suspended), ("Normal", "Suspended", note.as_str()));
+    assert_eq!(last_told(&suspended.told), ("Normal", "Suspended", note.as_str()));
 }
 
 #[test]
@@ -150,7 +148,7 @@ fn containers_that_do_not_end_in_time_are_told_once_with_what_to_do() {
     world.look();
     world.pass(15);
     world.settle();
-    let (type_, reason, note) = last(&world);
+    let (type_, reason, note) = last_told(&world.told);
     assert_eq!((type_, reason), ("Warning", "RestoreFailed"));
     assert!(note.contains("look at node n1, then run phaseloop retry tuningcanary/"), "{note}");
     assert_eq!(reasons(&world), ["Measuring", "Aborted", "RestoreFailed"]);
