@@ -10,6 +10,7 @@ mod image;
 mod link;
 mod place;
 mod purity;
+mod sent;
 mod size;
 mod step;
 mod tree;
