@@ -192,6 +192,10 @@ fn go_on(
     if let Some(message) = target_change(basis, run) {
         return ended(broken_off(run, TuningReason::TargetChanged, &message));
     }
+    if run.incumbent().is_none() {
+        let reason = TuningReason::IncumbentGone;
+        return ended(broken_off(run, reason, reason.meaning()));
+    }
     let Some(plan) = decision.candidates.as_ref().filter(|_| decision.permission.is_some()) else {
         let reason = TuningReason::EvidenceGone;
         return ended(broken_off(run, reason, reason.meaning()));

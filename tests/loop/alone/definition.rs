@@ -42,7 +42,10 @@ async fn a_definition_that_is_deleted_in_the_middle_is_gone_and_the_loop_goes_on
         person.tell("it is gone, and no test pod is left");
         let is_over = |found: &Escalation| found.status.as_ref().is_some_and(|status| status.tuning.is_none());
         let escalation: Escalation = place.until(NAME, "done with its tuning", is_over).await;
-        assert_eq!(end_of_tuning(&escalation), Some("Aborted"));
+        // Either by the canary that was tested, or by the one that it would have been compared with: the cluster deletes them in
+        // its own order.
+        let end = end_of_tuning(&escalation);
+        assert!(matches!(end, Some("Aborted" | "IncumbentGone")), "{end:?}");
 
         operator::installed(place).await;
         person.tell("it is installed again");

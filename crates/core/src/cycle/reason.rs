@@ -29,6 +29,8 @@ reasons! {
         WindowClosed,
         /// The runs that armed the flag are gone, so nobody can tell what the tuning run is for.
         EvidenceGone,
+        /// The incumbent's canary was deleted: it held what the tuning run is for, and what its candidates are compared with.
+        IncumbentGone,
         /// The winner's value can't be set in the target so that it could be put back byte for byte; the message names the place.
         WinnerNotSettable,
         /// No PhaseSchedule has this target, so nobody can tell how often runs come: make one.

@@ -379,6 +379,15 @@ fn a_run_whose_evidence_is_gone_ends_since_nobody_can_tell_what_it_is_for() {
 }
 
 #[test]
+fn a_run_whose_incumbents_canary_was_deleted_ends_and_says_so() {
+    let mut world = with_incumbent(100);
+    world.finish(passed(190));
+    world.around.canaries.remove(0);
+    world.settle();
+    assert_eq!(ended(&world), ("IncumbentGone", None, texts(&["0.7"])));
+}
+
+#[test]
 fn a_phase_run_on_the_target_is_waited_for() {
     let mut world = with_incumbent(100);
     world.finish(passed(180));
