@@ -1,7 +1,11 @@
 //! A definition is deleted in the middle: what is tested ends, nothing stays stuck, and all goes on once it is there again.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, api::DeleteParams, runtime::wait::await_condition};
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams},
+    runtime::wait::await_condition,
+};
 use phaseloop::api::{Escalation, TuningCanary};
 use tokio::time::timeout;
 
@@ -49,6 +53,9 @@ async fn a_definition_that_is_deleted_in_the_middle_is_gone_and_the_loop_goes_on
 
         operator::installed(place).await;
         person.tell("it is installed again");
+        // For its first seconds the API server answers 429, "storage is (re)initializing".
+        let canaries = place.api::<TuningCanary>();
+        until("canaries can be listed", async || canaries.list(&ListParams::default()).await.is_ok()).await;
         assert_eq!(all::<TuningCanary>(place).await.len(), 0);
         // What the canaries had used and when tuning ended outlives them.
         assert_eq!(person.night(NAME), (1, "GatesClosed".to_owned()));
