@@ -4,6 +4,7 @@ use std::{
     env,
     io::Write as _,
     process::{Child, Command, Output, Stdio},
+    sync::Mutex,
     time::Instant,
 };
 
@@ -21,10 +22,16 @@ const HELM: &str = "PHASELOOP_TEST_HELM";
 /// What it was told, one word a line.
 const INSTALL: &str = "PHASELOOP_TEST_INSTALL";
 
-/// Somebody who works in a namespace.
+/// Our kinds, as `kubectl get` takes them.
+const KINDS: &str = "phaseruns,escalations,tuningcanaries,promotions.phaseloop.dev";
+/// Of each of our objects the name and what each condition says: the phase in which something waits or why it ended.
+const CONDITIONS: &str = r#"jsonpath={range .items[*]}{.kind}/{.metadata.name}{range .status.conditions[*]}{"\n    "}{.type}={.status} {.reason}: {.message}{end}{"\n"}{end}"#;
+
+/// Somebody who works in a namespace. A story that fails is told once more with what failed, and with what there is then.
 pub(crate) struct Person<'a> {
     place: &'a Place,
     began: Instant,
+    told: Mutex<Vec<String>>,
 }
 
 /// What a command said and how it ended.
@@ -67,13 +74,15 @@ fn variable(name: &str) -> String {
 impl<'a> Person<'a> {
     #[allow(clippy::disallowed_methods, reason = "the steps of a night are shown with the time that they took")]
     pub(crate) fn new(place: &'a Place) -> Self {
-        Self { place, began: Instant::now() }
+        Self { place, began: Instant::now(), told: Mutex::default() }
     }
 
     /// Shows a line with where and when.
     pub(crate) fn tell(&self, line: &str) {
         let seconds = self.began.elapsed().as_secs();
-        say(&format!("[{} {seconds:>4} s] {line}", self.place.namespace));
+        let line = format!("[{} {seconds:>4} s] {line}", self.place.namespace);
+        say(&line);
+        self.told.lock().unwrap().push(line);
     }
 
     /// `kubectl ARGUMENTS`, with a file on standard input.
@@ -178,10 +187,26 @@ impl<'a> Person<'a> {
 
     /// What a person sees at the end.
     pub(crate) fn look_around(&self) {
-        let kinds = "phaseruns,escalations,tuningcanaries,promotions.phaseloop.dev";
-        let out = Self::succeed(kinds, self.kubectl(&["get", kinds], ""));
+        let out = Self::succeed(KINDS, self.kubectl(&["get", KINDS], ""));
         for line in out.lines() {
             self.tell(line);
+        }
+    }
+}
+
+impl Drop for Person<'_> {
+    /// What a story said went past the test runner, between what others said: where it failed, the runner has it too.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        println!("the story until it failed:");
+        if let Ok(told) = self.told.lock() {
+            told.iter().for_each(|line| println!("{line}"));
+        }
+        for arguments in [&["get", KINDS][..], &["get", KINDS, "--output", CONDITIONS], &["get", "pods"]] {
+            let Said { out, err, .. } = self.kubectl(arguments, "");
+            println!("{out}{err}");
         }
     }
 }
