@@ -28,8 +28,11 @@ const IN_FLIGHT: i64 = 24;
 /// wait for eleven answers on average, 1.3 s where a token takes 1.5 ms. With 64 they wait for prompts alone: 0.2 s where a token
 /// takes 7 ms.
 const OUTPUT_TOKENS: i64 = 80;
-/// Few enough that two at a time are done with them within the longest test on a slow machine.
-const REQUESTS: i64 = 160;
+/// Few enough that two at a time are done with them within the longest test on a slow machine, and enough for a second and more on
+/// a quick one with 64.
+const REQUESTS: i64 = 200;
+/// More than any engine answers while a canary measures.
+const REQUESTS_OF_CANARIES: i64 = 5_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_real_vllm_a_lowered_flag_is_found_counted_tuned_and_put_right() {
@@ -74,15 +77,18 @@ async fn until_promoted(place: &Place, person: &Person<'_>, engine: &Engine) -> 
     person.tell("the engine serves");
     init(person);
     let slo = json!({"ttft": "700ms", "e2e": "5s"});
+    let load = |requests| {
+        let mut load = workload(requests);
+        load["arrival"] = json!({"concurrency": IN_FLIGHT});
+        load["outputTokens"] = json!({"fixed": OUTPUT_TOKENS});
+        load
+    };
     let own = json!({
         "rules": [{"symptom": "latency_regression", "threshold": 2, "parameters": ["max-num-seqs"]}],
         "parameters": [{"name": "max-num-seqs", "values": ["1", "64"]}],
-        "canary": {"measure": "20s"},
+        "canary": {"measure": "12s", "workload": load(REQUESTS_OF_CANARIES), "limits": {"minimumRequests": 20}},
     });
-    let mut workload = workload(REQUESTS);
-    workload["arrival"] = json!({"concurrency": IN_FLIGHT});
-    workload["outputTokens"] = json!({"fixed": OUTPUT_TOKENS});
-    hurry(person, &json!({"workload": workload, "slo": slo, "warmup": "1s", "duration": "60s"}), &own);
+    hurry(person, &json!({"workload": load(REQUESTS), "slo": slo, "warmup": "1s", "duration": "60s"}), &own);
 
     seed(place, person).await;
     person.tell("somebody lowers --max-num-seqs to 2");
