@@ -1,5 +1,6 @@
-//! What people are told of a canary: that it measures, what it came to, and that its containers did not end in time. Each is
-//! told with the look whose report is the first to say it, so that no later look tells it again.
+//! What people are told of a canary: that it waits for what a person can change, that it measures, what it came to, and that its
+//! containers did not end in time. Each is told with the look whose report is the first to say it, so that no later look tells
+//! it again.
 
 use phaseloop_core::{
     plan::{
@@ -23,18 +24,25 @@ use crate::{
             CanaryRole,
             status::{CanaryPhase, CanaryVerdict},
         },
+        workload::Placement,
     },
     controllers::{Report, notice::listed},
 };
 
+/// Waits that end sooner if a person does something. The others are the course of things, or too short to be news.
+const WAITS_TOLD: [&str; 3] =
+    [CanaryReason::AwaitingGPU.name(), CanaryReason::NetworkUnknown.name(), CanaryReason::PolicyInvalid.name()];
+
 /// The plan, and after all that it does what is told of it.
 pub(super) fn with_news(valid: &ValidTuningCanary, mut plan: CanaryPlan) -> CanaryPlan {
-    let news = [measures(valid, &plan.report), judged(valid, &plan.report), stays(valid, &plan.report)];
+    let report = &plan.report;
+    let news = [waits(valid, report), measures(valid, report), judged(valid, report), stays(valid, report)];
     plan.intents.extend(news.into_iter().flatten().map(Intent::RecordEvent));
     plan
 }
 
-/// A canary measures once, is judged once and fails to end once: the identity says which of them is told.
+/// A canary waits for the same once, measures once, is judged once and fails to end once: the identity says which of them is
+/// told.
 fn notice(
     valid: &ValidTuningCanary,
     severity: NoticeSeverity,
@@ -43,6 +51,23 @@ fn notice(
     identity: &str,
 ) -> Notice {
     Notice { object: valid.identity(), severity, reason, note, identity: identity.to_owned() }
+}
+
+/// It waits, and did not wait for this before.
+fn waits(valid: &ValidTuningCanary, report: &Report<TuningCanaryStatus>) -> Option<Notice> {
+    let reason = WAITS_TOLD.into_iter().find(|name| *name == report.reason)?;
+    let status = valid.object.status.as_ref();
+    let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let ready = conditions.iter().find(|condition| condition.type_ == ConditionType::Ready);
+    if report.status.verdict.is_some() || ready.is_some_and(|ready| ready.reason == reason) {
+        return None;
+    }
+    // The replica that its Escalation has borrowed frees a GPU by itself.
+    if valid.object.spec.placement == Placement::BorrowReplica && reason == CanaryReason::AwaitingGPU.name() {
+        return None;
+    }
+    let note = format!("{}: {}", subject(valid), report.message);
+    Some(notice(valid, NoticeSeverity::Warning, reason, note, &format!("waits: {reason}")))
 }
 
 /// Its engine is warmed up and measured.

@@ -110,7 +110,11 @@ fn what_shows_nothing_warns_with_its_reason() {
     let status = unschedulable(world.now);
     world.set_pod_status(None, status);
     world.settle();
-    assert_eq!(world.told, [], "that it waits its Escalation tells");
+    let (type_, reason, note) = last_told(&world.told);
+    assert_eq!((type_, reason), ("Warning", "AwaitingGPU"));
+    assert!(note.starts_with(&format!("{VALUE}: pod ")) && note.contains("3 Insufficient nvidia.com/gpu"), "{note}");
+    assert!(note.contains("; given up at "), "{note}");
+    assert_silent(&mut world);
     world.pass(15 * 60);
     world.settle();
     let (type_, reason, note) = last_told(&world.told);
@@ -119,6 +123,19 @@ fn what_shows_nothing_warns_with_its_reason() {
     assert!(note.contains("3 Insufficient nvidia.com/gpu"), "{note}");
     world.sweep();
     assert_silent(&mut world);
+}
+
+#[test]
+fn the_gpu_of_a_borrowed_replica_is_waited_for_in_silence() {
+    let canary = changed(&canary(1, &json!({ "gpu-memory-utilization": "0.75" })), |canary| {
+        canary["spec"]["placement"] = json!("BorrowReplica");
+    });
+    let mut world = World { canary, ..World::new() };
+    world.settle();
+    let status = unschedulable(world.now);
+    world.set_pod_status(None, status);
+    world.settle();
+    assert_eq!(world.told, []);
 }
 
 #[test]
