@@ -131,7 +131,8 @@ fn settle(flag: &Flag, consumed: &BTreeSet<Uid>, now: Timestamp) -> Flag {
     if flag.evidence.iter().any(|run| consumed.contains(&run.uid)) {
         flag.state = FlagState::Cleared;
         flag.reason = FlagReason::Consumed;
-        flag.ended_at = Some(now);
+        // By a clock that was put back it would end before it began, and what armed it and earlier ones would be news again.
+        flag.ended_at = flag.armed_at.max(Some(now));
     } else if !flag.permits(now) {
         flag.state = FlagState::Expired;
         flag.reason = FlagReason::ExpiredUnused;

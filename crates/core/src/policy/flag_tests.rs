@@ -193,6 +193,18 @@ fn a_threshold_of_nothing_arms_nothing() {
 }
 
 #[test]
+fn a_flag_that_a_clock_put_back_saw_used_up_has_not_ended_before_it_began() {
+    let armed = armed();
+    let consumed = ["a", "b", "c"];
+    let cleared = decide(&three_nights(), &consumed, Some(&armed), "2026-03-01T00:00:00Z");
+    assert_eq!((cleared.state, cleared.ended_at), (FlagState::Cleared, armed.armed_at));
+    // Three nights before those that were used up, by the same clock: they are no news.
+    let earlier =
+        vec![oom("x", "2026-02-27T03:22:00Z"), oom("y", "2026-02-28T03:24:00Z"), oom("z", "2026-03-01T03:23:00Z")];
+    assert_eq!(decide(&earlier, &consumed, Some(&cleared), "2026-03-01T04:00:00Z").state, FlagState::Cleared);
+}
+
+#[test]
 fn a_flag_may_live_through_the_window_that_opens_next() {
     let nightly = windows(&["03:00-07:00 Etc/UTC"]);
     let through = EscalationRule { valid_through_next_window: true, ..rule() };
